@@ -33,10 +33,10 @@ class G2RPOSettings:
     stage 2, as the published code does: with [0]*7+[1] and [1]*8 of one task the second group gets +0.540 and the first
     one's mean falls to -0.540."""
     task_map: str = "gaussian"
-    """Stage 2. "gaussian": every task's scores have mean 0 and a standard deviation near 1 (0.96 for 16 distinct
-    scores), while a group's mean may leave 0 ([0]*7+[1] and [0]+[1]*7 of one task: -0.317 and 0.317). "none": stage-1
-    scores stay: mean 0 in every group, a deviation that depends on size and ties (8 distinct rewards 0.923, one winner
-    0.580)."""
+    """Stage 2. "gaussian": every task's scores have mean 0 and a standard deviation near 1 (0.973 for many groups of 8
+    distinct rewards, which share 8 stage-1 scores), while a group's mean may leave 0 ([0]*7+[1] and [0]+[1]*7 of one
+    task: -0.317 and 0.317). "none": stage-1 scores stay: mean 0 in every group, a deviation that depends on size and
+    ties (8 distinct rewards 0.923, one winner 0.580)."""
     recenter: bool = False
     """Subtract each group's mean after stage 2: group means are 0 again, a part of the task's variance goes (the
     example above: standard deviation 0.883 to 0.824), the order inside groups stays, that between groups may
