@@ -1,0 +1,70 @@
+"""Rows made by several processes and handed over in order, with bounded memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import traceback
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+CHUNK = 32
+
+
+class RowSource(Protocol):
+    """Makes row `index` of a split from nothing but its own (picklable) state."""
+
+    def row(self, split: str, index: int) -> dict[str, Any]: ...
+
+
+def make_rows(source: RowSource, split: str, count: int, *, workers: int = 1) -> Iterator[dict[str, Any]]:
+    """Rows 0 to count - 1 of a split, in order; the same rows for any number of workers.
+
+    Worker w makes the chunks w, w + workers, ... and waits in its pipe until they are taken. A worker whose parent is
+    gone finds the pipe closed and ends. Errors of a worker are raised here as RuntimeError with its traceback.
+    """
+    workers = min(workers, -(-count // CHUNK))
+    if workers <= 1:
+        for index in range(count):
+            yield source.row(split, index)
+        return
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = [], []
+    try:
+        for worker in range(workers):
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(theirs, source, split, count, worker, workers), daemon=True)
+            process.start()
+            theirs.close()
+            pipes.append(ours)
+            processes.append(process)
+        for chunk in range(-(-count // CHUNK)):
+            yield from _take(pipes[chunk % workers], processes[chunk % workers])
+    finally:
+        for pipe in pipes:
+            pipe.close()
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _take(pipe: Connection, process: Any) -> list[dict[str, Any]]:
+    try:
+        rows = pipe.recv()
+    except EOFError:
+        process.join()
+        raise RuntimeError(f"a worker process ended early (exit code {process.exitcode}); out of memory?") from None
+    if isinstance(rows, str):
+        raise RuntimeError(f"a worker process failed:\n{rows}")
+    return rows
+
+
+def _work(pipe: Connection, source: RowSource, split: str, count: int, worker: int, workers: int) -> None:
+    try:
+        for start in range(worker * CHUNK, count, workers * CHUNK):
+            rows = [source.row(split, index) for index in range(start, min(start + CHUNK, count))]
+            pipe.send(rows)
+    except (KeyboardInterrupt, BrokenPipeError):
+        return
+    except Exception:
+        pipe.send(traceback.format_exc())

@@ -1,0 +1,140 @@
+"""Prepare a data set folder: train.parquet, val.parquet, manifest.json; complete, or not there at all."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from data_prep.parallel import RowSource, make_rows
+from data_prep.writer import RowWriter
+
+MANIFEST = "manifest.json"
+LIBRARIES = ("pyarrow", "pillow", "numpy", "matplotlib", "scikit-learn", "pycocotools")
+
+
+def prepare(
+    source: RowSource, *, out: Path, counts: Mapping[str, int], arguments: Mapping[str, Any],
+    workers: int = 1, force: bool = False, progress: bool = True,
+) -> tuple[dict[str, Any], bool]:  # fmt: skip
+    """Make the splits of `counts` in `out`; returns the manifest and whether anything had to be made.
+
+    `arguments` (JSON-serialisable) is what the rows depend on. A folder made with the same arguments by the same code
+    and whose files are intact is kept. Raises ValueError for a folder that holds something else (unless `force`) or
+    that cannot be written. Finished files replace older ones only after all splits are complete.
+    """
+    for split, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{split} is {count}; it needs at least 1 row")
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; it must be at least 1")
+    arguments = json.loads(json.dumps({**arguments, **counts}))
+    with _locked(out):
+        if not force and (found := _kept(out, counts, arguments)):
+            return found, False
+        with ExitStack() as stack:
+            writers = {split: stack.enter_context(RowWriter(out / f"{split}.parquet")) for split in counts}
+            splits = {}
+            for split, writer in writers.items():
+                rows = make_rows(source, split, counts[split], workers=workers)
+                splits[split] = _write(writer, rows, split, counts[split], progress)
+            manifest = {
+                "arguments": arguments,
+                "code_sha256": code_sha256(),
+                "box_format": "[x1, y1, x2, y2], 0-1000 relative to width and height",
+                "splits": splits,
+                "versions": {name: version(name) for name in LIBRARIES},
+            }
+            # The manifest goes first: a kill between these steps then shows as files that do not fit it.
+            _write_manifest(out, manifest)
+            for writer in writers.values():
+                writer.publish()
+    return manifest, True
+
+
+def _write(writer: RowWriter, rows: Iterator[dict[str, Any]], split: str, count: int, progress: bool) -> dict[str, Any]:
+    tasks: Counter[str] = Counter()
+    categories: Counter[str] = Counter()
+    for row in tqdm(rows, total=count, desc=f"{split:>5}", unit="row", disable=not progress):
+        writer.write(row)
+        tasks[row["extra_info"]["task"]] += 1
+        categories[row["extra_info"]["category"]] += 1
+    writer.finish()
+    return {
+        "rows": writer.rows,
+        "tasks": dict(sorted(tasks.items())),
+        "categories": dict(sorted(categories.items())),
+        "content_sha256": writer.content_sha256(),
+        "file_sha256": file_sha256(writer.partial),
+    }
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Make the folder and hold it, so that two runs do not write the same files."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK | os.X_OK):
+            raise PermissionError(13, "no permission to write", str(out))
+        handle = os.open(out, os.O_RDONLY)
+    except OSError as error:
+        raise ValueError(f"--out {out} cannot be written: {error.strerror}; choose another folder") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise ValueError(f"another run is writing to {out}; wait for it or choose another --out") from None
+    finally:
+        os.close(handle)
+
+
+def _kept(out: Path, counts: Mapping[str, int], arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The manifest of a folder that is already what is asked for; None if it must be made."""
+    try:
+        manifest = json.loads((out / MANIFEST).read_text())
+        made_with = dict(manifest["arguments"])
+        hashes = {split: entry["file_sha256"] for split, entry in manifest["splits"].items()}
+    except FileNotFoundError:
+        if found := [f"{split}.parquet" for split in counts if (out / f"{split}.parquet").exists()]:
+            raise ValueError(f"{out} holds {found[0]} but no {MANIFEST}; --force replaces it") from None
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{out / MANIFEST} cannot be read ({error}); --force makes the data set anew") from error
+    keys = sorted(set(made_with) | set(arguments))
+    if other := [f"{key} {made_with.get(key)!r}, not {arguments.get(key)!r}" for key in keys
+                 if made_with.get(key) != arguments.get(key)]:  # fmt: skip
+        raise ValueError(f"{out} was made with {'; '.join(other)}: choose another --out, or --force to replace it")
+    if manifest.get("code_sha256") != code_sha256():
+        return None
+    files = {split: out / f"{split}.parquet" for split in counts}
+    intact = all(path.exists() and file_sha256(path) == hashes.get(split) for split, path in files.items())
+    return manifest if intact else None
+
+
+def _write_manifest(out: Path, manifest: Mapping[str, Any]) -> None:
+    partial = out / f"{MANIFEST}.partial"
+    partial.write_text(json.dumps(manifest, indent=2) + "\n")
+    partial.replace(out / MANIFEST)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_sha256() -> str:
+    """Hash of this package's source: data made by older code is made anew."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,76 @@
+"""The one parquet writer: streams rows at constant memory, and a file appears under its name only when complete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_prep.schema import SCHEMA, check_row
+
+ROW_GROUP = 256
+
+
+class RowWriter:
+    """Writes checked rows to `path`.partial in row groups of 256; `publish` renames, leaving early deletes.
+
+    `content_sha256` covers the rows in order (all fields and image bytes) and does not depend on the parquet version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = path.with_name(path.name + ".partial")
+        self.rows = 0
+        self._buffer: list[dict[str, Any]] = []
+        self._hash = hashlib.sha256()
+        self._file: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> RowWriter:
+        self._file = pq.ParquetWriter(self.partial, SCHEMA, compression="zstd")
+        return self
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Add one row; ValueError naming row and field when it does not fit."""
+        check_row(row)
+        self._hash.update(_fingerprint(row))
+        self._buffer.append(dict(row))
+        self.rows += 1
+        if len(self._buffer) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        assert self._file is not None
+        if self._buffer:
+            self._file.write_table(pa.Table.from_pylist(self._buffer, schema=SCHEMA))
+            self._buffer = []
+
+    def finish(self) -> None:
+        """Complete the partial file (not yet under its final name)."""
+        self._flush()
+        assert self._file is not None
+        self._file.close()
+
+    def publish(self) -> None:
+        """Give the finished file its final name, in one step."""
+        self.partial.replace(self.path)
+
+    def content_sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._file is not None and self._file.is_open:
+            self._file.close()
+        self.partial.unlink(missing_ok=True)
+
+
+def _fingerprint(row: Mapping[str, Any]) -> bytes:
+    parts = [json.dumps({key: row[key] for key in SCHEMA.names if key != "images"}, sort_keys=True).encode()]
+    for image in row["images"] or []:
+        parts.append(hashlib.sha256(image["bytes"]).digest())
+    return hashlib.sha256(b"\0".join(parts)).digest()
