@@ -1,0 +1,78 @@
+"""Multiple choice: one option letter, or the exact text of one option."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping
+from typing import Any
+
+from .normalize import fold, plain, unwrap
+from .verdict import Verdict, binary, wrong
+
+_LEADING_LETTER = re.compile(r"(?P<letter>[A-Z])(?P<mark>[.):]|\s|\Z)(?P<rest>.*)", re.DOTALL)
+_LONE_LETTER = re.compile(r"(?<![\w'’])[A-Z](?![\w'’])")
+_NEGATION = re.compile(r"\b(?:not|no|nor|neither|never|except|isn|aren|wasn|doesn|don|cannot|wrong|incorrect)\b", re.I)
+
+
+def options_of(info: Mapping[str, Any]) -> dict[str, str]:
+    """The options as {letter: text} from `info["choices"]`: an object, or a list in order; {} when absent."""
+    choices = info.get("choices") or info.get("options") or {}
+    if isinstance(choices, Mapping):
+        return {str(letter).strip().upper(): str(text) for letter, text in choices.items()}
+    found = {}
+    for letter, text in zip(string.ascii_uppercase, choices, strict=False):
+        found[letter] = re.sub(rf"\A\(?{letter}[.):]\s+", "", str(text))
+    return found
+
+
+def read_letter(answer: str, options: Mapping[str, str]) -> tuple[str | None, str]:
+    """(letter, why not): the one option that the answer commits to.
+
+    Accepted: the exact text of one option; a letter alone (either case); a capital letter followed by `.`, `)`, `:` or
+    white space. Refused: a second letter, a negation, another option's text behind the letter, and an `A ` that may be
+    an article.
+    """
+    text = unwrap(fold(answer))
+    given = plain(text)
+    # The caller compares letters: of options with the same text the first stands for all.
+    if (by_text := _by_text(given, options)) and not (len(text) == 1 and text in options):
+        return by_text, ""
+    bare = unwrap(text.rstrip(".):,; "))
+    if len(bare) == 1 and bare.isascii() and bare.isalpha():
+        return bare.upper(), ""
+    head = _LEADING_LETTER.match(_unwrapped_head(text))
+    if not head:
+        return None, "no option letter"
+    letter, rest = head["letter"], head["rest"]
+    if _by_text(plain(rest), {letter: options.get(letter, "")}):
+        return letter, ""
+    if _by_text(plain(rest), options):
+        return None, "letter and option text disagree"
+    if letter == "A" and head["mark"].isspace() and options:
+        return None, "A may be an article"
+    others = set(_LONE_LETTER.findall(rest)) - {letter}
+    if others & set(options or string.ascii_uppercase):
+        return None, "several letters"
+    return (None, "negated") if _NEGATION.search(rest) else (letter, "")
+
+
+def _by_text(given: str, options: Mapping[str, str]) -> str | None:
+    return next((letter for letter, text in options.items() if given and plain(text) == given), None)
+
+
+def _unwrapped_head(text: str) -> str:
+    """`(B) blue`, `**B** blue`, `**B. blue**` as `B) blue`, `B blue`, `B. blue`."""
+    return re.sub(r"\A[(\[{*_`\"'$]{0,4}([A-Z])[\])}*_`\"'$]{0,4}(?=[.):\s]|\Z)", r"\1", text, count=1)
+
+
+def verify_choice(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verdict:
+    """1 if the answer commits to the right letter and to no other."""
+    options, truth = options_of(info), str(ground_truth).strip().upper()
+    if len(truth) != 1 or (options and truth not in options):
+        raise ValueError(f"ground_truth {ground_truth!r} is not a letter of {''.join(options) or 'A-Z'}")
+    letter, why = read_letter(answer, options)
+    if letter is None:
+        return wrong(why)
+    same = letter == truth or (letter in options and plain(options[letter]) == plain(options[truth]) != "")
+    return binary(same, letter, f"{letter} is not {truth}")

@@ -1,0 +1,74 @@
+"""Short texts: exact word, list, and ANLS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from .normalize import plain
+from .verdict import Verdict, binary
+
+ANLS_THRESHOLD = 0.5
+
+
+def references(ground_truth: Any) -> list[str]:
+    """The accepted texts: a list, JSON text of a list, or one text. ValueError if there is none."""
+    found = ground_truth
+    if isinstance(found, str) and found.lstrip().startswith("["):
+        try:
+            found = json.loads(found)
+        except ValueError:
+            found = ground_truth
+    found = [found] if not isinstance(found, list | tuple) else list(found)
+    if not found or any(isinstance(item, list | dict) or item is None for item in found):
+        raise ValueError(f"ground_truth {str(ground_truth)[:80]!r} is not a text or a list of texts")
+    return [str(item) for item in found]
+
+
+def verify_word(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verdict:
+    """1 if the answer equals an accepted text after `normalize.plain`."""
+    given = plain(answer)
+    return binary(bool(given) and given in map(plain, references(ground_truth)), given, "not the expected word")
+
+
+def same_items(answer: str, truth: str) -> bool:
+    """Equal after `normalize.plain`, or bracketed lists of the same items in any order."""
+    if plain(answer) == plain(truth):
+        return bool(plain(answer))
+    return bool(items := _items(truth)) and items == _items(answer)
+
+
+def _items(text: str) -> list[str] | None:
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    return sorted(plain(item) for item in text[1:-1].split(","))
+
+
+def verify_anls(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verdict:
+    """Official: ANLS as the RRC script has it. Reward: 0.9 ANLS with lengths after normalisation + 0.1 exact match."""
+    accepted, answer = references(ground_truth), answer.strip()
+    official = max(anls(answer, reference, raw_length=True) for reference in accepted)
+    reward = max(anls(answer, reference, raw_length=False) for reference in accepted)
+    exact = _anls_form(answer) in map(_anls_form, accepted)
+    return Verdict(official, 0.9 * reward + 0.1 * exact, answer, "" if exact else f"similarity {reward:.2f}")
+
+
+def anls(answer: str, reference: str, *, raw_length: bool) -> float:
+    """1 - distance / length, 0 below 0.5 (0.5 itself stays); two empty texts give 1.
+
+    Both sides are trimmed, in lower case, with single spaces. The RRC script divides by the length of the raw
+    upper-cased texts (`raw_length`), so that padding buys score; the reward divides by the normalised length.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    left, right = _anls_form(answer), _anls_form(reference)
+    length = max(len(answer.upper()), len(reference.upper())) if raw_length else max(len(left), len(right))
+    # Further than half the length scores 0, so the search may stop there.
+    similarity = 1.0 - Levenshtein.distance(left, right, score_cutoff=length // 2 + 1) / length if length else 1.0
+    return similarity if similarity >= ANLS_THRESHOLD else 0.0
+
+
+def _anls_form(text: str) -> str:
+    return " ".join(text.strip().lower().split())
