@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,23 +142,21 @@ def stats(before: Iterable[float], after: Iterable[float] | None) -> Stats:
 
 
 def summarise(run: Path) -> dict[str, Any]:
-    """{tasks: {name: Stats}, categories: {name: Stats}, overall: Stats} of the first against the last validation.
-
-    With one validation only the fields of the end are null.
-    """
+    """`compare` of the first and the last validation of a run folder (null at the end while there is only one)."""
     files = list(validation_files(run).values())
     before = load_validation(files[0])
-    pairs: list[tuple[Row, Row | None]]
-    if len(files) > 1:
-        pairs = list(pair(before, load_validation(files[-1])))
-    else:
-        pairs = [(row, None) for row in before.rows.values()]
-    if not pairs:
-        raise ValueError(f"{run}: no validation row was judged both before and after: {files[0]}, {files[-1]}")
+    return compare(before, load_validation(files[-1]) if len(files) > 1 else None)
 
-    def of(chosen: list[tuple[Row, Row | None]]) -> Stats:
-        ends = [b.acc for _, b in chosen if b is not None]
-        return stats([a.acc for a, _ in chosen], ends or None)
+
+def compare(before: Validation, after: Validation | None) -> dict[str, Any]:
+    """{tasks: {name: Stats}, categories: {name: Stats}, overall: Stats} over the rows that both validations judged."""
+    pairs = pair(before, after) if after else [(row, None) for row in before.rows.values()]
+    if not pairs:
+        steps = f"step {before.step}" + (f" and of step {after.step}" if after else "")
+        raise ValueError(f"no validation row of {steps} has a verdict")
+
+    def of(chosen: Sequence[tuple[Row, Row | None]]) -> Stats:
+        return stats([a.acc for a, _ in chosen], [b.acc for _, b in chosen if b] if after else None)
 
     tasks, categories = defaultdict(list), defaultdict(list)
     for each in pairs:
