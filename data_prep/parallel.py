@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -17,29 +17,36 @@ class RowSource(Protocol):
     def row(self, split: str, index: int) -> dict[str, Any]: ...
 
 
-def make_rows(source: RowSource, split: str, count: int, *, workers: int = 1) -> Iterator[dict[str, Any]]:
-    """Rows 0 to count - 1 of a split, in order; the same rows for any number of workers.
+def make_rows(
+    source: RowSource, counts: Mapping[str, int], *, workers: int = 1
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(split, row) for rows 0 to count - 1 of every split, in order; the same for any number of workers.
 
     Worker w makes the chunks w, w + workers, ... and waits in its pipe until they are taken. A worker whose parent is
     gone finds the pipe closed and ends. Errors of a worker are raised here as RuntimeError with its traceback.
     """
-    workers = min(workers, -(-count // CHUNK))
+    chunks = [
+        (split, start, min(start + CHUNK, count)) for split, count in counts.items() for start in range(0, count, CHUNK)
+    ]
+    workers = min(workers, len(chunks))
     if workers <= 1:
-        for index in range(count):
-            yield source.row(split, index)
+        for split, start, stop in chunks:
+            for index in range(start, stop):
+                yield split, source.row(split, index)
         return
     context = multiprocessing.get_context("spawn")
     pipes, processes = [], []
     try:
         for worker in range(workers):
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(theirs, source, split, count, worker, workers), daemon=True)
+            process = context.Process(target=_work, args=(theirs, source, chunks[worker::workers]), daemon=True)
             process.start()
             theirs.close()
             pipes.append(ours)
             processes.append(process)
-        for chunk in range(-(-count // CHUNK)):
-            yield from _take(pipes[chunk % workers], processes[chunk % workers])
+        for number, (split, _, _) in enumerate(chunks):
+            for row in _take(pipes[number % workers], processes[number % workers]):
+                yield split, row
     finally:
         for pipe in pipes:
             pipe.close()
@@ -59,11 +66,10 @@ def _take(pipe: Connection, process: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _work(pipe: Connection, source: RowSource, split: str, count: int, worker: int, workers: int) -> None:
+def _work(pipe: Connection, source: RowSource, chunks: list[tuple[str, int, int]]) -> None:
     try:
-        for start in range(worker * CHUNK, count, workers * CHUNK):
-            rows = [source.row(split, index) for index in range(start, min(start + CHUNK, count))]
-            pipe.send(rows)
+        for split, start, stop in chunks:
+            pipe.send([source.row(split, index) for index in range(start, stop)])
     except (KeyboardInterrupt, BrokenPipeError):
         return
     except Exception:

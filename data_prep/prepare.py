@@ -6,9 +6,8 @@ import fcntl
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from data_prep.parallel import RowSource, make_rows
-from data_prep.writer import RowWriter
+from data_prep.writer import RowWriter, file_sha256
 
 MANIFEST = "manifest.json"
 LIBRARIES = ("pyarrow", "pillow", "numpy", "matplotlib", "scikit-learn", "pycocotools")
@@ -43,10 +42,10 @@ def prepare(
             return found, False
         with ExitStack() as stack:
             writers = {split: stack.enter_context(RowWriter(out / f"{split}.parquet")) for split in counts}
-            splits = {}
-            for split, writer in writers.items():
-                rows = make_rows(source, split, counts[split], workers=workers)
-                splits[split] = _write(writer, rows, split, counts[split], progress)
+            rows = stack.enter_context(closing(make_rows(source, counts, workers=workers)))
+            for split, row in tqdm(rows, total=sum(counts.values()), unit="row", disable=not progress):
+                writers[split].write(row)
+            splits = {split: writer.finish() for split, writer in writers.items()}
             manifest = {
                 "arguments": arguments,
                 "code_sha256": code_sha256(),
@@ -59,23 +58,6 @@ def prepare(
             for writer in writers.values():
                 writer.publish()
     return manifest, True
-
-
-def _write(writer: RowWriter, rows: Iterator[dict[str, Any]], split: str, count: int, progress: bool) -> dict[str, Any]:
-    tasks: Counter[str] = Counter()
-    categories: Counter[str] = Counter()
-    for row in tqdm(rows, total=count, desc=f"{split:>5}", unit="row", disable=not progress):
-        writer.write(row)
-        tasks[row["extra_info"]["task"]] += 1
-        categories[row["extra_info"]["category"]] += 1
-    writer.finish()
-    return {
-        "rows": writer.rows,
-        "tasks": dict(sorted(tasks.items())),
-        "categories": dict(sorted(categories.items())),
-        "content_sha256": writer.content_sha256(),
-        "file_sha256": file_sha256(writer.partial),
-    }
 
 
 @contextmanager
@@ -124,11 +106,6 @@ def _write_manifest(out: Path, manifest: Mapping[str, Any]) -> None:
     partial = out / f"{MANIFEST}.partial"
     partial.write_text(json.dumps(manifest, indent=2) + "\n")
     partial.replace(out / MANIFEST)
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def code_sha256() -> str:

@@ -15,10 +15,10 @@ from data_prep.offline.canvas import Example, Scene, blank, draw_text
 from data_prep.offline.math_vqa import running_sum
 
 FIELDS = {
-    "NAME": "LENA OMAR IVAN ROSA EMIL NORA ADAM YUKI KARL ZOE TOM ANN".split(),
-    "CITY": "OSLO ROME LIMA BONN CORK KYIV BAKU DOHA RIGA NICE BERN".split(),
-    "ITEM": "TEA JAM MAP LAMP BOOK RICE SOAP COAT KEY DESK".split(),
-    "DAY": "MON TUE WED THU FRI SAT SUN".split(),
+    "NAME": ["LENA", "OMAR", "IVAN", "ROSA", "EMIL", "NORA", "ADAM", "YUKI", "KARL", "ZOE", "TOM", "ANN"],
+    "CITY": ["OSLO", "ROME", "LIMA", "BONN", "CORK", "KYIV", "BAKU", "DOHA", "RIGA", "NICE", "BERN"],
+    "ITEM": ["TEA", "JAM", "MAP", "LAMP", "BOOK", "RICE", "SOAP", "COAT", "KEY", "DESK"],
+    "DAY": ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"],
 }
 
 
