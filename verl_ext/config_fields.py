@@ -1,0 +1,130 @@
+"""The keys that the configuration knows, what each may hold, and the reading of a block against them."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from reward_fns.settings import LENGTH_GATES, THINKING_TAGS, Envelope
+
+Check = Callable[[Any], Any]
+
+
+def _number(value: Any, low: float = 0.0, high: float = math.inf) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    if not low <= value <= high:
+        raise ValueError(f"must lie in [{low:g}, {high:g}]" if high < math.inf else f"must be {low:g} or more")
+    return float(value)
+
+
+def _positive(value: Any) -> float:
+    if _number(value) == 0:
+        raise ValueError("must be greater than 0")
+    return float(value)
+
+
+def _weight(value: Any) -> float:
+    return _number(value, 0.0, 1.0)
+
+
+def _one_of(known: Collection[str]) -> Check:
+    def check(value: Any) -> str:
+        if value not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return str(value)
+
+    return check
+
+
+def _folder(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ValueError("must be a path or null")
+    return value
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _envelope(value: Any) -> Envelope | None:
+    if value is None or isinstance(value, Envelope):
+        return value
+    if not _is_list(value) or len(value) != 4:
+        raise ValueError("must be null or [min_start, peak_start, peak_end, max_end] in tokens")
+    return Envelope(*value)
+
+
+def _band(value: Any) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    if not _is_list(value) or len(value) != 2:
+        raise ValueError("must be null or [low, high] in nats")
+    low, high = _number(value[0]), _number(value[1])
+    if low >= high:
+        raise ValueError("must have low < high")
+    return low, high
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+LAYER_KEYS: dict[str, Check] = {
+    "format_weight": _weight,
+    "length_weight": _weight,
+    "structure_weight": _weight,
+    "length_gate": _one_of(LENGTH_GATES),
+    "envelope": _envelope,
+    "entropy_band": _band,
+    "entropy_coeff": _number,
+}
+TOP_KEYS: dict[str, Check] = {
+    "task_label": _one_of(("task", "category")),
+    "thinking_tag": _one_of(THINKING_TAGS),
+    "verify_timeout": _positive,
+    "run_dir": _folder,
+    "poll_interval": _positive,
+}
+G2RPO_KEYS: dict[str, Check] = {
+    "tie_epsilon": _number,
+    "zero_signal": _one_of(("zero", "published")),
+    "task_map": _one_of(("gaussian", "none")),
+    "recenter": _flag,
+}
+
+
+def read(
+    block: Any, path: str, keys: Mapping[str, Check], problems: list[str], also: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Checked values of a flat block; problems go to the list, and their keys are left out."""
+    if block is None:
+        return {}
+    if not isinstance(block, Mapping):
+        problems.append(f"{path} must be a block of settings, got {block!r}")
+        return {}
+    values = {}
+    for key, value in block.items():
+        if key not in keys:
+            problems.append(f"{path}." + unknown("key", key, (*keys, *also)))
+            continue
+        try:
+            values[key] = keys[key](value)
+        except ValueError as error:
+            problems.append(f"{path}.{key}={value!r}: {error}")
+    return values
+
+
+def unknown(what: str, name: Any, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(str(name)[:100], list(known), n=1, cutoff=0.0)
+    return f"{name} is an unknown {what}; the nearest is {near[0] if near else None!r}, known: {', '.join(known)}"
+
+
+def refuse(problems: list[str]) -> None:
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in dict.fromkeys(problems))
+        raise ValueError(f"{len(dict.fromkeys(problems))} problem(s) in the configuration:\n{listed}")

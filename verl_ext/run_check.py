@@ -1,0 +1,92 @@
+"""Problems between parts of a run's configuration, found before Ray starts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from verl_ext.config_fields import G2RPO_KEYS, read
+
+if TYPE_CHECKING:
+    from verl_ext.config import Settings
+
+# Estimators whose advantages depend on the order of the rewards alone.
+RANK_ESTIMATORS = ("g2rpo",)
+
+
+def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Problems of a whole resolved configuration: each names the key, the reason and the fix.
+
+    A key that is missing is not judged.
+    """
+    problems: list[str] = []
+    read(_at(config, "algorithm.g2rpo"), "algorithm.g2rpo", G2RPO_KEYS, problems)
+    problems += _estimator_problems(config)
+    if settings.shapes_entropy:
+        problems += _entropy_problems(config)
+    return problems + _unreachable_envelopes(config, settings)
+
+
+def _estimator_problems(config: Mapping[str, Any]) -> list[str]:
+    problems = []
+    estimator = _at(config, "algorithm.adv_estimator")
+    if estimator in RANK_ESTIMATORS:
+        if _at(config, "algorithm.use_kl_in_reward"):
+            problems.append(
+                f"algorithm.use_kl_in_reward=true breaks every tie that {estimator} relies on; "
+                "set it to false and use actor_rollout_ref.actor.use_kl_loss=true"
+            )
+        if _at(config, "actor_rollout_ref.rollout.n") == 1:
+            problems.append(
+                f"actor_rollout_ref.rollout.n=1: a group of one has no ranks, so {estimator} scores every response 0; "
+                "use 8"
+            )
+    if _at(config, "algorithm.filter_groups.enable"):
+        metric = _at(config, "algorithm.filter_groups.metric")
+        if metric in (None, "reward", "score", "seq_reward", "seq_final_reward"):
+            problems.append(
+                f"algorithm.filter_groups.metric={metric} sees the length and format parts, so a group without one "
+                "right answer would pass; use accuracy"
+            )
+    return problems
+
+
+def _entropy_problems(config: Mapping[str, Any]) -> list[str]:
+    problems = []
+    if _at(config, "algorithm.rollout_correction.bypass_mode"):
+        problems.append(
+            "algorithm.rollout_correction.bypass_mode=true computes no entropy before the update, from which the band's "
+            "side is decided; set it to false, or entropy_coeff to 0"
+        )
+    mode = _at(config, "trainer.v1.trainer_mode")
+    if mode is not None and not str(mode).startswith("verl_ext_"):
+        problems.append(
+            f"trainer.v1.trainer_mode={mode} does not shape entropy; use verl_ext_{mode}, or set entropy_coeff to 0"
+        )
+    return problems
+
+
+def _unreachable_envelopes(config: Mapping[str, Any], settings: Settings) -> list[str]:
+    limit = _at(config, "actor_rollout_ref.rollout.response_length") or _at(config, "data.max_response_length")
+    if not isinstance(limit, int):
+        return []
+    layers = {"defaults": settings.defaults}
+    layers |= {f"categories.{name}": layer for name, layer in settings.categories.items()}
+    layers |= {f"tasks.{name}": layer for name, layer in settings.tasks.items()}
+    return [
+        f"verl_ext.{path}.envelope={list(dataclasses.astuple(envelope))} pays nothing up to {envelope.min_start} "
+        f"tokens, but responses end at {limit} (data.max_response_length); lower the envelope or set it to null"
+        for path, layer in layers.items()
+        if (envelope := layer.get("envelope")) is not None and envelope.min_start >= limit
+    ]
+
+
+def _at(config: Mapping[str, Any], path: str) -> Any:
+    """Value at a dotted path; None where a part of the path is missing."""
+    value: Any = config
+    for part in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value
