@@ -56,8 +56,8 @@ def _entropy_problems(config: Mapping[str, Any]) -> list[str]:
     problems = []
     if _at(config, "algorithm.rollout_correction.bypass_mode"):
         problems.append(
-            "algorithm.rollout_correction.bypass_mode=true computes no entropy before the update, from which the band's "
-            "side is decided; set it to false, or entropy_coeff to 0"
+            "algorithm.rollout_correction.bypass_mode=true computes no entropy before the update, which decides the "
+            "side of the band; set it to false, or entropy_coeff to 0"
         )
     mode = _at(config, "trainer.v1.trainer_mode")
     if mode is not None and not str(mode).startswith("verl_ext_"):
