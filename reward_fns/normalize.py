@@ -40,13 +40,24 @@ def unwrap(text: str) -> str:
         for left, right in _WRAPPERS:
             if text.startswith(left) and text.endswith(right) and len(text) >= len(left) + len(right):
                 inside = text[len(left) : len(text) - len(right)]
-                # "(A) or (B)" and "$1$ $2$" only look wrapped.
-                if left not in inside and right not in inside:
+                if _belongs_together(left, inside, right):
                     text = inside.strip()
                     break
         else:
             break
     return text
+
+
+def _belongs_together(left: str, inside: str, right: str) -> bool:
+    """Whether the two ends close each other: those of "(A) or (B)" and "$1$ $2$" do not."""
+    if left[-1] == right[-1]:
+        return left not in inside
+    depth = 0
+    for mark in re.findall(f"[{re.escape(left[-1] + right[-1])}]", inside):
+        depth += 1 if mark == left[-1] else -1
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def plain(text: str) -> str:
