@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from omegaconf import OmegaConf
+
+import verl_ext
+from reward_fns.settings import Envelope
+from verl_ext.config import CATEGORIES, Settings, TaskSettings, check, g2rpo_settings, load
+from verl_ext.g2rpo import G2RPOSettings
+from verl_ext.run_check import check_run
+
+DEFAULTS_FILE = Path(verl_ext.__file__).parent / "configs" / "verl_ext_defaults.yaml"
+LAYERED = {
+    "defaults": {"format_weight": 0.2, "length_weight": 0.2, "entropy_coeff": 0.01},
+    "categories": {"math_vqa": {"length_weight": 0.3, "envelope": [0, 10, 50, 90], "entropy_band": [0.1, 0.4]}},
+    "tasks": {"arithmetic": {"length_weight": 0.0, "envelope": None}},
+}
+
+
+def run_config(**overrides: object) -> dict:
+    """A configuration that passes, with values at dotted paths replaced."""
+    config = OmegaConf.create(
+        {
+            "algorithm": {
+                "adv_estimator": "g2rpo",
+                "use_kl_in_reward": False,
+                "filter_groups": {"enable": False, "metric": "reward"},
+                "rollout_correction": {"bypass_mode": False},
+                "g2rpo": {"tie_epsilon": 1e-6},
+            },
+            "actor_rollout_ref": {"rollout": {"n": 8, "response_length": 4096}},
+            "trainer": {"v1": {"trainer_mode": "verl_ext_sync"}},
+            "verl_ext": {},
+        }
+    )
+    for path, value in overrides.items():
+        OmegaConf.update(config, path, value, force_add=True)
+    return OmegaConf.to_container(config, resolve=True)
+
+
+@pytest.mark.parametrize(
+    ("task", "category", "weights", "envelope", "band", "reason"),
+    [
+        ("relation", "spatial_reasoning", (0.2, 0.2), None, (0.2, 0.6), "defaults over the module's own"),
+        ("digit_sum", "math_vqa", (0.2, 0.3), Envelope(0, 10, 50, 90), (0.1, 0.4), "category over defaults"),
+        ("arithmetic", "math_vqa", (0.2, 0.0), None, (0.1, 0.4), "task over category, null switches off"),
+    ],
+)
+def test_the_more_specific_layer_wins(task, category, weights, envelope, band, reason):
+    got = load(LAYERED).for_task(task, category)
+    assert (got.reward.format_weight, got.reward.length_weight) == weights, reason
+    assert got.reward.envelope == envelope
+    assert got.entropy_band == band
+    assert got.entropy_coeff == 0.01
+
+
+def test_without_a_block_the_defaults_hold():
+    assert load(None) == load({}) == Settings()
+    assert load({}).for_task("anything", "document") == TaskSettings()
+
+
+def test_global_keys_reach_the_reward():
+    got = load({"thinking_tag": "think", "verify_timeout": 2}).for_task("relation", "spatial_reasoning")
+    assert (got.reward.thinking_tag, got.reward.verify_timeout) == ("think", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"task_labels": "task"}, "verl_ext.task_labels is an unknown key; the nearest is 'task_label'"),
+        ({"default": {}}, "the nearest is 'defaults'"),
+        ({"defaults": {"envelop": None}}, "verl_ext.defaults.envelop is an unknown key; the nearest is 'envelope'"),
+        (
+            {"categories": {"maths_vqa": {}}},
+            "verl_ext.categories.maths_vqa is an unknown name; the nearest is 'math_vqa'",
+        ),
+        ({"tasks": {"arithmetics": {}}}, "verl_ext.tasks.arithmetics is an unknown name; the nearest is 'arithmetic'"),
+        ({"tasks": {"": {}}}, "non-empty string"),
+        ({"tasks": {3: {}}}, "non-empty string"),
+        ({"tasks": []}, "verl_ext.tasks must map names"),
+        ({"defaults": [1]}, "verl_ext.defaults must be a block"),
+        ("task", "verl_ext must be a block"),
+        ({"task_label": "problem"}, "must be one of task, category"),
+        ({"thinking_tag": "reason"}, "must be one of thinking, think"),
+        ({"verify_timeout": 0}, "must be greater than 0"),
+        ({"run_dir": 3}, "must be a path or null"),
+        ({"defaults": {"envelope": [0, 10, 5, 20]}}, "min_start <= peak_start <= peak_end <= max_end"),
+        ({"defaults": {"envelope": [-1, 10, 15, 20]}}, "0 <= min_start"),
+        ({"defaults": {"envelope": [1, 2, 3]}}, "[min_start, peak_start, peak_end, max_end]"),
+        ({"defaults": {"envelope": "1234"}}, "[min_start, peak_start, peak_end, max_end]"),
+        ({"defaults": {"envelope": [0.5, 1, 2, 3]}}, "integers"),
+        ({"defaults": {"entropy_band": [0.6, 0.2]}}, "low < high"),
+        ({"defaults": {"entropy_band": [-0.1, 0.2]}}, "0 or more"),
+        ({"defaults": {"entropy_band": 0.4}}, "[low, high]"),
+        ({"defaults": {"entropy_coeff": float("nan")}}, "finite number"),
+        ({"defaults": {"entropy_coeff": "0.02"}}, "finite number"),
+        ({"defaults": {"length_weight": 1.5}}, "must lie in [0, 1]"),
+        ({"defaults": {"length_weight": True}}, "finite number"),
+        ({"defaults": {"length_gate": "never"}}, "correct, always"),
+        (
+            {"defaults": {"format_weight": 0.5, "length_weight": 0.5}},
+            "verl_ext.defaults: format_weight + length_weight",
+        ),
+        ({"categories": {"document": {"format_weight": 0.9}}}, "verl_ext.categories.document: format_weight"),
+        ({"tasks": {"arithmetic": {"format_weight": 0.9}}}, "verl_ext.tasks.arithmetic: format_weight"),
+        (
+            {"categories": {"math_vqa": {"length_weight": 0.6}}, "tasks": {"arithmetic": {"format_weight": 0.4}}},
+            "verl_ext.tasks.arithmetic: format_weight + length_weight is 1",
+        ),
+    ],
+)
+def test_a_bad_block_is_an_error_with_path_and_remedy(block, message):
+    known = {"arithmetic": SimpleNamespace(category="math_vqa"), "relation": SimpleNamespace(category="document")}
+    with pytest.raises(ValueError) as error:
+        load(block, known_tasks=known)
+    assert message in str(error.value)
+
+
+def test_all_problems_come_in_one_message():
+    with pytest.raises(ValueError, match=r"^4 problem\(s\)") as error:
+        load({"task_label": 1, "defaults": {"x": 1, "entropy_band": [1, 0]}, "categories": {"maths": {}}})
+    assert all(path in str(error.value) for path in ("task_label", "defaults.x", "entropy_band", "categories.maths"))
+
+
+def test_tasks_are_free_names_unless_the_known_ones_are_given():
+    assert load({"tasks": {"my own": {"length_weight": 0.0}}}).for_task("my own", "document").reward.length_weight == 0
+    with pytest.raises(ValueError, match="my own"):
+        load({"tasks": {"my own": {}}}, known_tasks=["relation"])
+
+
+def test_an_unknown_category_of_a_row_is_an_error():
+    with pytest.raises(ValueError, match="'chart_vqa'"):
+        Settings().for_task("bar_value", "charts")
+
+
+@pytest.mark.parametrize(
+    ("block", "shapes"),
+    [
+        ({}, True),
+        ({"defaults": {"entropy_coeff": 0}}, False),
+        ({"defaults": {"entropy_band": None}}, False),
+        ({"defaults": {"entropy_coeff": 0}, "tasks": {"relation": {"entropy_coeff": 0.1}}}, True),
+        ({"defaults": {"entropy_band": None}, "categories": {"document": {"entropy_coeff": 0.1}}}, False),
+    ],
+)
+def test_shapes_entropy_tells_whether_any_task_has_a_term(block, shapes):
+    assert load(block).shapes_entropy is shapes
+
+
+def test_the_defaults_file_equals_the_defaults_in_code_but_for_the_envelopes():
+    config = OmegaConf.to_container(OmegaConf.load(DEFAULTS_FILE))
+    settings = check(config)
+    assert g2rpo_settings(config["algorithm"]["g2rpo"]) == G2RPOSettings()
+    assert settings.for_task("x", "document").reward.envelope is not None
+    plain = load({**config["verl_ext"], "categories": {}})
+    assert all(plain.for_task("x", category) == TaskSettings() for category in CATEGORIES)
+    assert (plain.task_label, plain.run_dir, plain.poll_interval) == ("task", None, Settings().poll_interval)
+
+
+@pytest.mark.parametrize(
+    ("category", "start", "shaped"),
+    [
+        ("general_vqa", 950, 1400),
+        ("math_vqa", 620, 1100),
+        ("chart_vqa", 300, 850),
+        ("spatial_reasoning", 400, 550),
+        ("grounding", 125, 65),
+        ("document", 105, 45),
+    ],
+)
+def test_the_default_envelopes_lead_from_the_paper_s_first_mean_length_to_its_last(category, start, shaped):
+    block = OmegaConf.to_container(OmegaConf.load(DEFAULTS_FILE).verl_ext)
+    envelope = load(block).for_task("x", category).reward.envelope
+    assert envelope.peak_start <= shaped <= envelope.peak_end
+    assert envelope.min_start < start < envelope.peak_start or envelope.peak_end < start < envelope.max_end
+
+
+def test_estimator_settings_are_read_and_checked():
+    assert g2rpo_settings(None) == G2RPOSettings()
+    assert g2rpo_settings(OmegaConf.create({"task_map": "none", "recenter": True})) == G2RPOSettings(
+        task_map="none", recenter=True
+    )
+    with pytest.raises(ValueError, match=r"(?s)2 problem.*zero_signals.*'zero_signal'.*recenter=1"):
+        g2rpo_settings({"zero_signals": "zero", "recenter": 1})
+
+
+def test_a_sound_run_passes():
+    assert check_run(run_config(), Settings()) == []
+    assert check(run_config()) == Settings()
+    assert check_run({}, Settings()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"algorithm.use_kl_in_reward": True}, "use_kl_loss"),
+        ({"actor_rollout_ref.rollout.n": 1}, "group of one"),
+        ({"algorithm.filter_groups.enable": True}, "use accuracy"),
+        ({"algorithm.filter_groups": {"enable": True, "metric": "score"}}, "use accuracy"),
+        ({"algorithm.rollout_correction.bypass_mode": True}, "bypass_mode"),
+        ({"trainer.v1.trainer_mode": "sync"}, "use verl_ext_sync"),
+        ({"algorithm.g2rpo.tie_epsilonn": 0.1}, "'tie_epsilon'"),
+        ({"actor_rollout_ref.rollout.response_length": 64, "verl_ext.tasks.x.envelope": [64, 70, 80, 90]}, "end at 64"),
+    ],
+)
+def test_parts_that_cannot_work_together_are_refused(changes, message):
+    config = run_config(**changes)
+    problems = check_run(config, load(config["verl_ext"]))
+    assert len(problems) == 1
+    assert message in problems[0]
+    with pytest.raises(ValueError, match=message):
+        check(config)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"algorithm.use_kl_in_reward": True, "algorithm.adv_estimator": "grpo"},
+        {"algorithm.rollout_correction.bypass_mode": True, "verl_ext.defaults.entropy_coeff": 0},
+        {"algorithm.filter_groups": {"enable": True, "metric": "accuracy"}},
+        {"trainer.v1.trainer_mode": "sync", "verl_ext.defaults.entropy_band": None},
+    ],
+)
+def test_parts_that_can_work_together_are_not_refused(changes):
+    check(run_config(**changes))
+
+
+def test_check_reports_block_and_run_together():
+    config = run_config(**{"algorithm.use_kl_in_reward": True, "verl_ext.defaults.format_weight": 2.0})
+    with pytest.raises(ValueError, match=r"(?s)2 problem.*format_weight.*use_kl_in_reward"):
+        check(config)
