@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ class RowSource(Protocol):
 
 def make_rows(
     source: RowSource, counts: Mapping[str, int], *, workers: int = 1
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """(split, row) for rows 0 to count - 1 of every split, in order; the same for any number of workers.
 
     Worker w makes the chunks w, w + workers, ... and waits in its pipe until they are taken. A worker whose parent is

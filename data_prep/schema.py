@@ -12,19 +12,23 @@ from PIL import Image
 
 CATEGORIES = ("general_vqa", "math_vqa", "chart_vqa", "spatial_reasoning", "document", "grounding")
 
+
+def _field(name: str, kind: pa.DataType, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable)
+
+
+_MESSAGE = pa.struct([_field("role", pa.string()), _field("content", pa.string())])
+_IMAGE = pa.struct([_field("bytes", pa.binary()), _field("path", pa.string(), nullable=True)])
+_EXTRA = [_field(name, pa.string()) for name in ("task", "category")]
 SCHEMA = pa.schema(
     [
-        pa.field("data_source", pa.string(), nullable=False),
-        pa.field("prompt", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])), nullable=False),
-        pa.field("images", pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))),
-        pa.field("videos", pa.list_(pa.string())),
-        pa.field("ability", pa.string(), nullable=False),
-        pa.field("reward_model", pa.struct([("style", pa.string()), ("ground_truth", pa.string())]), nullable=False),
-        pa.field(
-            "extra_info",
-            pa.struct([("task", pa.string()), ("category", pa.string()), ("index", pa.int64()), ("info", pa.string())]),
-            nullable=False,
-        ),
+        _field("data_source", pa.string()),
+        _field("prompt", pa.list_(_MESSAGE)),
+        _field("images", pa.list_(_IMAGE), nullable=True),
+        _field("videos", pa.list_(pa.string()), nullable=True),
+        _field("ability", pa.string()),
+        _field("reward_model", pa.struct([_field("style", pa.string()), _field("ground_truth", pa.string())])),
+        _field("extra_info", pa.struct([*_EXTRA, _field("index", pa.int64()), _field("info", pa.string())])),
     ]
 )
 
@@ -70,50 +74,67 @@ def row_name(row: Mapping[str, Any]) -> str:
 
 def check_row(row: Mapping[str, Any]) -> None:
     """Raise ValueError naming the row and the field unless `row` fits the schema and what verl expects of it."""
+    if problem := _misfit(dict(row), pa.struct(list(SCHEMA))) or _empty_text(row) or _problem(row):
+        raise ValueError(f"{row_name(row)}: {problem}")
 
-    def bad(field: str, why: str) -> ValueError:
-        return ValueError(f"{row_name(row)}: {field} {why}")
 
-    for name in SCHEMA.names:
-        if name not in row:
-            raise bad(name, "is missing")
-    if unknown := sorted(set(row) - set(SCHEMA.names)):
-        raise bad(unknown[0], f"is not in the schema ({', '.join(SCHEMA.names)})")
+_PYTHON_TYPES = {pa.string(): str, pa.binary(): bytes, pa.int64(): int}
+
+
+def _misfit(value: Any, kind: pa.DataType, path: str = "row") -> str | None:
+    """Where a value does not have the type of the schema; pyarrow's own conversion would not say which field."""
+    if pa.types.is_struct(kind):
+        if not isinstance(value, Mapping):
+            return f"{path} must be an object, not {type(value).__name__}"
+        names = [field.name for field in kind]
+        if odd := [name for name in value if name not in names] + [name for name in names if name not in value]:
+            state = "is missing" if odd[0] in names else f"is not in the schema ({', '.join(names)})"
+            return f"{path}.{odd[0]} {state}".removeprefix("row.")
+        inner = [
+            (value[field.name], field.type, f"{path}.{field.name}".removeprefix("row."))
+            for field in kind
+            if value[field.name] is not None or not field.nullable
+        ]
+    elif pa.types.is_list(kind):
+        if not isinstance(value, list):
+            return f"{path} must be a list, not {type(value).__name__}"
+        inner = [(item, kind.value_type, f"{path}[{place}]") for place, item in enumerate(value)]
+    else:
+        fits = type(value) is _PYTHON_TYPES[kind]
+        return None if fits else f"{path} must be {kind}, not {type(value).__name__}"
+    found = (_misfit(*item) for item in inner)
+    return next((problem for problem in found if problem), None)
+
+
+def _empty_text(row: Mapping[str, Any]) -> str | None:
+    texts = {"data_source": row["data_source"], "ability": row["ability"]}
+    for group in ("reward_model", "extra_info"):
+        texts |= {f"{group}.{key}": value for key, value in row[group].items()}
+    return next((f"{name} is empty" for name, text in texts.items() if text == ""), None)
+
+
+def _problem(row: Mapping[str, Any]) -> str | None:
+    extra = row["extra_info"]
+    if extra["index"] < 0:
+        return f"extra_info.index is {extra['index']}; it counts from 0"
+    if extra["category"] not in CATEGORIES or row["ability"] != extra["category"]:
+        return f"extra_info.category {extra['category']!r} must equal ability and be one of {', '.join(CATEGORIES)}"
     try:
-        pa.RecordBatch.from_pylist([dict(row)], schema=SCHEMA)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise bad("value", f"does not fit the schema: {error}") from error
-    for group, keys in (("reward_model", ("style", "ground_truth")), ("extra_info", ("task", "category", "info"))):
-        for key in keys:
-            if not isinstance((row[group] or {}).get(key), str) or not row[group][key]:
-                raise bad(f"{group}.{key}", "must be a text that is not empty")
-    if not isinstance(row["extra_info"].get("index"), int) or row["extra_info"]["index"] < 0:
-        raise bad("extra_info.index", f"must be an integer from 0, not {row['extra_info'].get('index')!r}")
-    category = row["extra_info"]["category"]
-    if category not in CATEGORIES or row["ability"] != category:
-        raise bad("extra_info.category", f"{category!r} must equal ability and be one of {', '.join(CATEGORIES)}")
-    try:
-        info = json.loads(row["extra_info"]["info"])
+        if not isinstance(json.loads(extra["info"]), dict):
+            return "extra_info.info must be a JSON object"
     except ValueError as error:
-        raise bad("extra_info.info", f"is not JSON: {error}") from error
-    if not isinstance(info, dict):
-        raise bad("extra_info.info", "must be a JSON object")
-    _check_prompt(row, bad)
-
-
-def _check_prompt(row: Mapping[str, Any], bad: Any) -> None:
+        return f"extra_info.info is not JSON: {error}"
     if not row["prompt"]:
-        raise bad("prompt", "has no message")
+        return "prompt has no message"
     text = "".join(message["content"] for message in row["prompt"])
     for field, mark in (("images", "<image>"), ("videos", "<video>")):
         items = row[field]
         if items is not None and not items:
-            raise bad(field, "is an empty list; use None for a row without any")
+            return f"{field} is an empty list; use None for a row without any"
         if text.count(mark) != len(items or []):
-            raise bad("prompt", f"has {text.count(mark)} {mark} for {len(items or [])} {field}")
-    for image in row["images"] or []:
-        if not image.get("bytes"):
-            raise bad("images", "must carry the bytes of the file: verl does not open paths beside them")
+            return f"prompt has {text.count(mark)} {mark} for {len(items or [])} {field}"
+    empty = [place for place, image in enumerate(row["images"] or []) if not image["bytes"]]
+    return f"images[{empty[0]}].bytes is empty; verl does not open the path beside it" if empty else None
 
 
 def read_row_image(row: Mapping[str, Any], position: int = 0) -> Image.Image:

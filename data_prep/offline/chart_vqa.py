@@ -29,7 +29,7 @@ def _figure(size: int) -> tuple[Any, Any, Any]:
 
     dpi = 100 * size / 128
     figure = Figure(figsize=(1.28, 1.28), dpi=dpi)
-    FigureCanvasAgg(figure)
+    canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.25, 0.06, 0.75, 0.88))
     bars = axes.bar(range(BARS), [50] * BARS, width=0.75, zorder=2)
     axes.set_xlim(-0.5, BARS - 0.5)
@@ -43,8 +43,8 @@ def _figure(size: int) -> tuple[Any, Any, Any]:
         axes.spines[side].set_visible(False)
     for bar in bars:
         bar.set_visible(False)
-    figure.canvas.draw()
-    empty = figure.canvas.copy_from_bbox(figure.bbox)
+    canvas.draw()
+    empty = canvas.copy_from_bbox(figure.bbox)
     for bar in bars:
         bar.set_visible(True)
     return figure, bars, empty
