@@ -23,13 +23,16 @@ def parser() -> argparse.ArgumentParser:
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     make.add_argument("--train", type=int, default=12000, metavar="N", help="training rows (default %(default)s)")
     make.add_argument("--val", type=int, default=720, metavar="N", help="validation rows (default %(default)s)")
-    make.add_argument("--seed", type=int, default=0, help="the same seed gives the same rows (default %(default)s)")
     make.add_argument(
-        "--workers", type=int, default=2, metavar="N", help="processes (default %(default)s); not in rows"
+        "--seed", type=int, default=0, metavar="N", help="the same seed gives the same rows (default %(default)s)"
     )
+    make.add_argument("--workers", type=int, default=2, metavar="N", help="processes; any number makes the same rows "
+                      "(default %(default)s)")  # fmt: skip
     make.add_argument("--image-size", type=int, default=128, metavar="PIXELS", help="side of the square images, "
                       "a multiple of 32 from 128 to 512 (default %(default)s)")  # fmt: skip
-    make.add_argument("--thinking-tag", default="thinking", help="thinking or think (default %(default)s)")
+    make.add_argument(
+        "--thinking-tag", default="thinking", metavar="TAG", help="thinking or think (default %(default)s)"
+    )
     make.add_argument("--force", action="store_true", help="make it anew, replacing what DIR holds")
     return main_parser
 
@@ -63,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         run(arguments)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
