@@ -43,12 +43,12 @@ TASKS = {
 HOSTILE = '</pre><script>alert(1)</script><img src="http://evil.example/x.png" onerror=alert(1)>\ud800\x00'
 
 
-def make_run(run: Path, *, steps: int = 40, rows: int = 12, seed: int = 0) -> Path:
+def make_run(run: Path, *, steps: int = 40, rows: int = 12, tasks: dict = TASKS) -> Path:
     """A run folder with the files, names and shapes that training writes. `rows` validation rows a task."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     run.mkdir(parents=True, exist_ok=True)
-    write_metrics(run, rng, steps)
-    write_rows(run, rng, rows, steps)
+    write_metrics(run, rng, steps, tasks)
+    write_rows(run, rng, rows, steps, tasks)
     block = {
         "defaults": {"format_weight": 0.1, "length_weight": 0.1, "structure_weight": 0.1, "envelope": None}
         | {"entropy_band": [0.2, 0.6], "entropy_coeff": 0.02},
@@ -70,7 +70,7 @@ def make_run(run: Path, *, steps: int = 40, rows: int = 12, seed: int = 0) -> Pa
     return run
 
 
-def write_metrics(run: Path, rng: np.random.Generator, steps: int) -> None:
+def write_metrics(run: Path, rng: np.random.Generator, steps: int, tasks: dict) -> None:
     edges = np.linspace(-4, 4, 33)
     records = [{"step": 0, "val-core/overall/acc": 0.3}]
     for step in range(1, steps + 1):
@@ -78,9 +78,9 @@ def write_metrics(run: Path, rng: np.random.Generator, steps: int) -> None:
         record |= {"timing_s/old_log_prob": 1.1, "timing_s/adv": 0.05, "timing_s/update_actor": 2 + 0.3 * rng.random()}
         if step % 20 == 0:
             record |= {"timing_s/save_checkpoint": 3.0, "timing_s/testing": 31.0, "timing_s/step": 12.0}
-        shares = rng.dirichlet(np.full(len(TASKS), 30.0))
+        shares = rng.dirichlet(np.full(len(tasks), 30.0))
         per_category: dict[str, list[dict]] = {}
-        for (task, (category, before, after, _, envelope)), share in zip(TASKS.items(), shares, strict=True):
+        for (task, (category, before, after, _, envelope)), share in zip(tasks.items(), shares, strict=True):
             progress = 1 - np.exp(-3 * step / steps)
             accuracy = float(np.clip(before + (after - before) * progress + rng.normal(0, 0.08), 0, 1))
             length = float((envelope or [0, 20, 30, 0])[1] * (0.7 + 0.9 * progress) + rng.normal(0, 1.5))
@@ -96,7 +96,7 @@ def write_metrics(run: Path, rng: np.random.Generator, steps: int) -> None:
                 "advantage/mean": 0.0, "advantage/std": 0.86, "advantage/min": -1.7, "advantage/max": 1.8,
                 "zero_signal_groups": zero, "shaping_only_groups": (1 - zero) * 0.2, "groups": groups,
                 "token_share": float(share),
-                "gradient_weight_share": float((share + 1 / len(TASKS)) / 2), "rows": 16,
+                "gradient_weight_share": float((share + 1 / len(tasks)) / 2), "rows": 16,
             }  # fmt: skip
             per_category.setdefault(category, []).append(metrics)
             record |= {f"task/{task}/{key}": value for key, value in metrics.items()}
@@ -138,10 +138,10 @@ def answers(task: str, box: list[int], right: bool, rng: np.random.Generator) ->
     return truth, truth if right else wrong
 
 
-def write_rows(run: Path, rng: np.random.Generator, rows: int, steps: int) -> None:
+def write_rows(run: Path, rng: np.random.Generator, rows: int, steps: int, tasks: dict) -> None:
     """val.parquet, and a validation before, in the middle and at the end."""
     table, dumps, index = [], {0: [], steps // 2: [], steps: []}, 0
-    for task, (category, before, after, question, _) in TASKS.items():
+    for task, (category, before, after, question, _) in tasks.items():
         for _ in range(rows):
             image, box = picture(rng)
             luck = rng.random()
@@ -205,7 +205,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    return make_run(tmp_path / "small", steps=4, rows=4)
+    few = {task: TASKS[task] for task in ("arithmetic", "point_to", "digit_box")}
+    return make_run(tmp_path / "small", steps=4, rows=4, tasks=few)
 
 
 def edit_rows(run: Path, step: int, change: dict, row: str = "val/0") -> None:
@@ -237,7 +238,7 @@ def test_a_finished_run_has_every_part_and_nothing_is_missing(run: Path) -> None
 def test_the_page_needs_no_network_and_runs_no_script(run: Path) -> None:
     html = report_of(run)
     page = Page(html)
-    assert not re.search(r"https?:|url\(|@import|//[a-z]", html)
+    assert not re.search(r"https?:|url\(|@import|//[a-z]", re.sub('base64,[^"]*', "", html))
     for tag, attributes in page.tags:
         assert tag not in ("script", "link", "iframe", "object", "embed", "base", "form")
         assert not any(name.startswith("on") for name in attributes)
@@ -300,7 +301,7 @@ def test_a_run_that_is_still_going(small: Path) -> None:
         "Only the validation of step 0 is there",
     ):
         assert expected in page.text
-    assert page.count("figure") > 80
+    assert page.count("figure") == 29
     assert page.count("article") > 0
 
 
@@ -358,7 +359,7 @@ def odd_metrics(run: Path) -> None:
     ("damage", "notice"),
     [
         (torn_validation, "cut off"),
-        (unpaired, "step 4 does not have: val/47"),
+        (unpaired, "step 4 does not have: val/11"),
         (broken_parquet, "cannot be read, its images are left out"),
         (broken_yaml, "config.yaml cannot be read"),
         (odd_metrics, "1 line(s) cut off or without a step"),

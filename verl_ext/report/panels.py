@@ -35,7 +35,7 @@ class Key:
     label: str
     colour: str
     shape: str
-    """line, dashed, dot or area"""
+    """line, dashed, dot, area or faint (area)"""
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ def _entropy(run: Run, at: str, colour: str, band: list[float] | None) -> Panel 
 
 def _zero_signal(run: Run, at: str, colour: str) -> Panel | None:
     lines = [
-        Line("no signal: equal rewards", colour, run.series(f"{at}/zero_signal_groups")),
-        Line("equal accuracy", "muted", run.series(f"{at}/shaping_only_groups"), dashed=True),
+        Line("equal rewards", colour, run.series(f"{at}/zero_signal_groups")),
+        Line("only shaping differs", "muted", run.series(f"{at}/shaping_only_groups"), dashed=True),
     ]
     _, groups = run.series(f"{at}/groups")
     note = f"{_recent(groups):.3g} groups a step" if groups.size else ""
@@ -227,7 +227,7 @@ def _curves(
     if not lines:
         return None
     keys = [Key(line.label, line.colour, _shape(line)) for line in lines]
-    keys += [Key(band.label, "band", "area") for band in bands or [] if band.label]
+    keys += [Key(band.label, "band", "area" if band.strength > 0.1 else "faint") for band in bands or [] if band.label]
     svg = plots.curves(lines, label=label, bands=bands or (), top=top, percent=percent, faint=faint)
     return Panel(title, unit, svg, keys, note)
 
