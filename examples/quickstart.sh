@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# The whole pipeline without a GPU: makes the environment, a data set of six kinds of image task and a tiny Qwen3-VL that
+# half knows them, trains it with G2RPO, length and entropy shaping through verl (Ray, vLLM, FSDP2), and reports.
+#   bash examples/quickstart.sh                    settings below from the environment; further arguments go to Hydra
+# Interrupted, it goes on from the last checkpoint; run again, it uses what is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export VENV=${VENV:-.venv}
+OUT=${OUT:-runs/quickstart}          # the run: checkpoints, metrics.jsonl, summary.json, report.html
+CACHE=${CACHE:-runs/cache}           # data set and warm-started model, shared by runs
+SEED=${SEED:-0}
+STEPS=${STEPS:-40}
+PROMPTS=${PROMPTS:-16}               # prompts a step, 8 responses each
+LEARNING_RATE=${LEARNING_RATE:-2e-4}
+TRAIN_ROWS=${TRAIN_ROWS:-12000}
+VAL_ROWS=${VAL_ROWS:-720}
+MINUTES=${MINUTES:-30}               # limit of the training itself
+
+# Without a GPU: verl's CPU platform, one thread a process on few cores, no hub, no niceness for Ray's workers.
+export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} HF_HUB_OFFLINE=1
+export TOKENIZERS_PARALLELISM=false RAY_worker_niceness=0 RAY_USAGE_STATS_ENABLED=0 CUDA_VISIBLE_DEVICES=
+
+DATA=(
+    data.train_files="$CACHE/data/train.parquet"
+    data.val_files="$CACHE/data/val.parquet"
+    data.train_batch_size="$PROMPTS"
+    data.max_prompt_length=256
+    data.max_response_length=96
+    data.seed="$SEED"
+)
+ACTOR=(
+    actor_rollout_ref.model.path="$CACHE/model"
+    actor_rollout_ref.actor.optim.lr="$LEARNING_RATE"
+    actor_rollout_ref.actor.ppo_mini_batch_size="$PROMPTS"
+)
+ROLLOUT=(
+    actor_rollout_ref.rollout.n=8
+    actor_rollout_ref.rollout.seed="$SEED"
+    actor_rollout_ref.rollout.val_kwargs.temperature=0
+)
+TRAINER=(
+    trainer.total_training_steps="$STEPS"
+    trainer.total_epochs=1000
+    trainer.test_freq="$STEPS"
+    trainer.save_freq=10
+    trainer.max_actor_ckpt_to_keep=1
+    trainer.default_local_dir="$OUT/checkpoints"
+    trainer.validation_data_dir="$OUT/validation"
+    trainer.experiment_name=quickstart
+    trainer.logger=[]
+    verl_ext.run_dir="$OUT"
+)
+
+bash examples/install.sh
+PYTHON="$VENV/bin/python"
+"$PYTHON" -m data_prep prepare offline --out "$CACHE/data" --train "$TRAIN_ROWS" --val "$VAL_ROWS" --seed 0
+"$PYTHON" -m verl_ext.tiny_model --data "$CACHE/data" --out "$CACHE/model" --seed 0
+
+if [ -f "$OUT/validation/$STEPS.jsonl" ]; then
+    echo "$OUT has its $STEPS steps already; name another folder (OUT=…) to train again"
+else
+    "$PYTHON" -m verl_ext.supervise --run "$OUT" --steps "$STEPS" --minutes "$MINUTES" -- \
+        "$PYTHON" -m verl_ext.main_ppo +machine=cpu +recipe=quickstart algorithm.adv_estimator=g2rpo \
+        "${DATA[@]}" "${ACTOR[@]}" "${ROLLOUT[@]}" "${TRAINER[@]}" "$@"
+fi
+"$PYTHON" -m verl_ext.report "$OUT"
+"$PYTHON" -m verl_ext.summary "$OUT"
+echo "metrics: $OUT/metrics.jsonl   report: $OUT/report.html"

@@ -1,0 +1,43 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from verl_ext.run_log import RunLog, read
+
+
+def opened(folder, *, resume_step):
+    log = RunLog(folder)
+    log.open(resume_step=resume_step)
+    return log
+
+
+def test_steps_append_across_resumes(tmp_path):
+    log = opened(tmp_path, resume_step=0)
+    for step in range(5):
+        log.write(step, {"a": step})
+    log = opened(tmp_path, resume_step=3)
+    log.write(3, {"a": "validation of the resumed checkpoint"})
+    log.write(4, {"a": 40})
+    assert [(entry["step"], entry["a"]) for entry in read(log.path)] == [(0, 0), (1, 1), (2, 2), (3, 3), (4, 40)]
+
+
+def test_run_from_the_start_begins_an_empty_file(tmp_path):
+    opened(tmp_path, resume_step=0).write(0, {"a": 1})
+    assert read(opened(tmp_path, resume_step=0).path) == []
+
+
+def test_torn_last_line_is_dropped_and_a_torn_middle_is_an_error(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2, "a')
+    assert read(path) == [{"step": 1}]
+    path.write_text('{"step": 1, "a\n{"step": 2}\n')
+    with pytest.raises(ValueError, match="line 1"):
+        read(path)
+
+
+def test_values_are_plain_json(tmp_path):
+    log = opened(tmp_path, resume_step=0)
+    log.write(0, {"n": np.float32(0.5), "nan": math.nan, "text": "left out", "hist": {"counts": [1]}})
+    assert json.loads(log.path.read_text()) == {"step": 0, "n": 0.5, "nan": None, "hist": {"counts": [1]}}

@@ -1,0 +1,70 @@
+"""What verl's TransferQueue knows of a batch's rows, as arrays in the order of `batch.keys`.
+
+The reward manager's result lies under `extra_fields.reward_extra_info` of every row. Rows that only pad the batch carry
+`is_padding` in their tag and a copy of another row's result.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import transfer_queue as tq
+from torch import Tensor
+
+from verl_ext.batch_labels import sessions
+from verl_ext.entropy_band import row_entropy
+from verl_ext.metrics import Rows
+
+
+def fetch_rewards(batch: Any, *names: str) -> list[np.ndarray]:
+    """One array (N,) per key of the reward's result; KeyError naming the row where a key is missing."""
+    data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["extra_fields"])
+    # The queue hands objects back as a plain list, or wrapped one by one.
+    extras = [getattr(extra, "data", extra) for extra in data["extra_fields"]]
+    results = [extra.get("reward_extra_info", {}) for extra in extras]
+    for name in names:
+        missing = [key for key, result in zip(batch.keys, results, strict=True) if name not in result]
+        if missing:
+            raise KeyError(
+                f"the reward of row {missing[0]} has no {name!r}: set reward.reward_manager.name=verl_ext, or return "
+                f"{name!r} from your reward function"
+            )
+    return [np.array([result[name] for result in results]) for name in names]
+
+
+def fetch_tokens(batch: Any, *names: str) -> list[Tensor]:
+    """Fields per response token as tensors (N, T), padded with 0 on the right."""
+    data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=list(names))
+    return [data[name].to_padded_tensor(padding=0) if data[name].is_nested else data[name] for name in names]
+
+
+def valid_rows(batch: Any) -> np.ndarray:
+    """(N,) bool, False for rows that only pad the batch."""
+    return np.array([not tag.get("is_padding", False) for tag in batch.tags], dtype=bool)
+
+
+def fetch_rows(batch: Any) -> Rows:
+    """All that `metrics.task_metrics` wants of a batch after its update."""
+    names = ("task", "category", "accuracy", "score", "format", "structure", "length", "truncated")
+    task, category, accuracy, score, format_, structure, length, truncated = fetch_rewards(batch, *names)
+    mask, entropy, advantage = fetch_tokens(batch, "response_mask", "entropy", "advantages")
+    entropy_sum, tokens = row_entropy(entropy, mask)
+    session, final = sessions(batch.keys)
+    return Rows(
+        task=task,
+        category=category,
+        group=np.array([name.rsplit("_", 1)[0] for name in session], dtype=object),
+        tokens=tokens.numpy(),
+        truncated=truncated.astype(bool),
+        accuracy=accuracy,
+        format=format_,
+        structure=structure,
+        length=length,
+        reward=score,
+        # One value stands on all response tokens of a row; the mean also serves estimators that vary it.
+        advantage=((advantage * mask).sum(-1) / mask.sum(-1).clamp_min(1)).double().numpy(),
+        entropy_sum=entropy_sum.numpy(),
+        valid=valid_rows(batch),
+        final=final,
+    )

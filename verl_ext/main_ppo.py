@@ -1,0 +1,61 @@
+"""`python -m verl_ext.main_ppo`: verl's `main_ppo` with the `verl_ext` block, checked before Ray starts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+
+def check(config: DictConfig) -> None:
+    """Refuse a run whose settings cannot work; one ValueError lists every problem."""
+    import verl  # noqa: F401  loads the plug-ins
+    from verl.trainer.ppo.core_algos import ADV_ESTIMATOR_REGISTRY
+
+    from reward_fns.registry import TASKS
+    from verl_ext import config as settings_of
+
+    if "g2rpo" not in ADV_ESTIMATOR_REGISTRY:
+        raise RuntimeError(
+            "verl did not load the verl_ext plug-in: install this package (`pip install -e .`) and leave "
+            "VERL_USE_EXTERNAL_PLUGINS unset or include verl_ext in it"
+        )
+    settings_of.check(OmegaConf.to_container(config, resolve=True), known_tasks=TASKS)
+
+
+def save_config(config: DictConfig) -> Path:
+    """Write the resolved configuration to `config.yaml` in the run folder and return the folder."""
+    run_dir = Path(config.verl_ext.run_dir or config.trainer.default_local_dir)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    (run_dir / "config.yaml").write_text(OmegaConf.to_yaml(resolved))
+    return run_dir
+
+
+@hydra.main(config_path="configs", config_name="g2rpo_trainer", version_base=None)
+def main(config: DictConfig) -> Any:
+    try:
+        check(config)
+    except ValueError as error:
+        sys.exit(f"verl_ext: {error}")
+    save_config(config)
+
+    from verl.trainer import main_ppo
+    from verl.trainer.ppo.utils import need_critic, need_reference_policy
+    from verl.utils.config import validate_config
+    from verl.utils.device import auto_set_device
+
+    auto_set_device(config)
+    validate_config(
+        config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config)
+    )
+    if not config.trainer.use_v1:
+        sys.exit("verl_ext: trainer.use_v1=False (verl's legacy trainer) is not supported; remove the override")
+    main_ppo.run_ppo(config, task_runner_class=main_ppo.TaskRunnerV1)
+
+
+if __name__ == "__main__":
+    main()

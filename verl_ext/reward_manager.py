@@ -1,0 +1,57 @@
+"""verl's reward manager `verl_ext`: plug point `reward.reward_manager.{source: register, name: verl_ext}`.
+
+verl's own managers pass decoded text only. This one adds what the length envelope needs: the number of response tokens
+and whether the response was cut off at the limit.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from omegaconf import OmegaConf
+from verl import DataProto
+from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
+from verl.experimental.reward_loop.reward_manager.registry import register
+
+from reward_fns.registry import resolve_task
+from reward_fns.score import compute_score
+from verl_ext import config as settings_of
+
+
+@register("verl_ext")
+class VerlExtRewardManager(RewardManagerBase):
+    """Scores one response with `reward_fns.compute_score` under the settings of its task.
+
+    A custom reward function in verl's config takes the place of `compute_score` and gets the same `extra_info`.
+    A failure of a verifier raises with the row's name; verl then drops the prompt group and counts it.
+    """
+
+    def __init__(self, config: Any, tokenizer: Any, compute_score: Any = None, **_unused: Any) -> None:
+        super().__init__(config, tokenizer, compute_score)
+        block = config.get("verl_ext")
+        self.settings = settings_of.load(OmegaConf.to_container(block, resolve=True) if block is not None else {})
+        self.response_limit = int(config.actor_rollout_ref.rollout.response_length)
+        self.custom = compute_score if (config.reward.get("custom_reward_function") or {}).get("path") else None
+
+    async def run_single(self, data: DataProto) -> dict[str, Any]:
+        item = data[-1:][0]  # the reward of a trajectory is that of its last output
+        response_ids = item.batch["responses"]
+        tokens = int(item.batch["attention_mask"][-response_ids.shape[-1] :].sum())
+        extra_info = dict(item.non_tensor_batch.get("extra_info") or {})
+        extra_info.update(response_tokens=tokens, truncated=tokens >= self.response_limit)
+        score = partial(self._score, item.non_tensor_batch, response_ids[:tokens], extra_info)
+        result = await self.loop.run_in_executor(None, score)
+        return {"reward_score": result["score"], "reward_extra_info": result}
+
+    def _score(self, row: dict[str, Any], response_ids: Any, extra_info: dict[str, Any]) -> dict[str, Any]:
+        text = self.tokenizer.decode(response_ids, skip_special_tokens=True)
+        data_source, truth = row["data_source"], row["reward_model"]["ground_truth"]
+        if self.custom is not None:
+            return dict(
+                self.custom(data_source=data_source, solution_str=text, ground_truth=truth, extra_info=extra_info)
+            )
+        task = resolve_task(data_source, extra_info)
+        settings = self.settings.for_task(task.name, task.category).reward
+        result = compute_score(data_source, text, truth, extra_info, settings=settings)
+        return result | {"row": str(extra_info.get("index"))}

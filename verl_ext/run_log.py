@@ -1,0 +1,64 @@
+"""`metrics.jsonl` in the run folder: one JSON object a step, appended across resumes.
+
+verl's own `file` logger opens its file anew, so that a resumed run erases the earlier steps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import numbers
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class RunLog:
+    def __init__(self, run_dir: str | Path) -> None:
+        self.path = Path(run_dir) / "metrics.jsonl"
+        self.last_step = -1
+
+    def open(self, *, resume_step: int) -> None:
+        """Keep the steps up to `resume_step`; later ones, and a line torn by an interrupt, will be computed anew.
+
+        A run that starts from step 0 starts an empty file.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        kept = []
+        if resume_step > 0 and self.path.exists():
+            kept = [entry for entry in read(self.path) if entry["step"] <= resume_step]
+        self.last_step = max((entry["step"] for entry in kept), default=-1)
+        part = self.path.with_suffix(".part")
+        part.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
+        os.replace(part, self.path)
+
+    def write(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Append a step's numbers (and histograms, which are mappings); a step already there stays as it is."""
+        if step <= self.last_step:
+            return
+        values = {name: _plain(value) for name, value in metrics.items() if isinstance(value, numbers.Number | Mapping)}
+        with self.path.open("a") as file:
+            file.write(json.dumps({"step": step} | values) + "\n")
+        self.last_step = step
+
+
+def read(path: str | Path) -> list[dict[str, Any]]:
+    """Entries of a `metrics.jsonl`; a last line torn by an interrupt is left out."""
+    entries = []
+    lines = Path(path).read_text().splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            entries.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise ValueError(f"{path}, line {number} is not JSON: {error}") from error
+    return entries
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    number = float(value)
+    # JSON has no NaN; null keeps the key and says that there was no value.
+    return number if math.isfinite(number) else None

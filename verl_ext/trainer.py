@@ -1,0 +1,118 @@
+"""Task-aware trainer: plug point `register_trainer`, selected by `trainer.v1.trainer_mode=verl_ext_sync`.
+
+A mix-in over verl's own trainer. Per step it
+- gives task labels to the estimator, around verl's `_compute_advantage`,
+- decides every task's side of its entropy band from verl's entropies of the whole batch, and weighs the rows,
+- adds metrics per task and category, and appends the step to `metrics.jsonl`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import transfer_queue as tq
+from omegaconf import OmegaConf, open_dict
+from tensordict import TensorDict
+from verl.trainer.ppo.v1.trainer_base import register_trainer
+from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
+from verl.utils.config import omega_conf_to_dataclass
+
+from verl_ext import batch_labels, batch_rows, entropy_band
+from verl_ext import config as settings_of
+from verl_ext.loss import ENTROPY_WEIGHT, shaped_ppo_loss
+from verl_ext.metrics import advantage_histogram, task_metrics
+from verl_ext.ranking import factorize
+from verl_ext.run_log import RunLog
+from verl_ext.validation import validation_metrics
+
+
+class TaskAware:
+    """Mix-in; `stock_mode` is the name under which verl's own code knows the trainer that it extends."""
+
+    stock_mode: str
+
+    def __init__(self, config: Any) -> None:
+        block = config.get("verl_ext")
+        self.settings = settings_of.load(None if block is None else OmegaConf.to_container(block, resolve=True))
+        self.run_log = RunLog(self.settings.run_dir or config.trainer.default_local_dir)
+        self.shapes_entropy = self.settings.shapes_entropy
+        with open_dict(config):
+            # verl 0.9.1 compares the mode with its own names in six places and reads settings by it.
+            config.trainer.v1.trainer_mode = self.stock_mode
+            if self.shapes_entropy:
+                config.actor_rollout_ref.actor.calculate_entropy = True
+        super().__init__(config)
+
+    def _build_replay_buffer(self) -> Any:
+        buffer = super()._build_replay_buffer()
+        buffer.poll_interval = self.settings.poll_interval
+        return buffer
+
+    def _setup(self) -> None:
+        super()._setup()
+        self.run_log.open(resume_step=self.global_steps)
+        if self.shapes_entropy:
+            actor = omega_conf_to_dataclass(self.config.actor_rollout_ref.actor)
+            self.actor_rollout_wg.set_loss_fn(partial(shaped_ppo_loss, actor))
+
+    def _compute_old_log_prob(self, batch: Any, metrics: dict) -> Any:
+        batch = super()._compute_old_log_prob(batch, metrics)
+        if self.shapes_entropy:
+            weight_N = self._entropy_weights(batch)
+            fields = TensorDict({ENTROPY_WEIGHT: weight_N.unsqueeze(-1)}, batch_size=len(weight_N))
+            tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
+        return batch
+
+    def _entropy_weights(self, batch: Any) -> torch.Tensor:
+        """Weight (N,) of each row's summed entropy in the loss; 0 where the task is inside its band."""
+        task, category = batch_rows.fetch_rewards(batch, "task", "category")
+        mask, entropy = batch_rows.fetch_tokens(batch, "response_mask", "entropy")
+        task_N, names = factorize(task.tolist())
+        category_of = dict(zip(task.tolist(), category.tolist(), strict=True))
+        shaping = [self.settings.for_task(name, category_of[name]) for name in names]
+        shaped = [one.shapes_entropy for one in shaping]
+        low, high = np.array([one.entropy_band if on else (0, np.inf) for one, on in zip(shaping, shaped, strict=True)]).T
+        coeff = torch.tensor([one.entropy_coeff if on else 0.0 for one, on in zip(shaping, shaped, strict=True)])
+        entropy_N, tokens_N = entropy_band.row_entropy(entropy, mask)
+        entropy_K, tokens_K = entropy_band.task_entropy(entropy_N, tokens_N, task_N, len(names))
+        side_K = entropy_band.band_side(entropy_K, torch.from_numpy(low), torch.from_numpy(high))
+        rows_a_mini_batch = (
+            self.config.actor_rollout_ref.actor.ppo_mini_batch_size * self.config.actor_rollout_ref.rollout.n
+        )
+        mini_batches = max(1, len(batch.keys) // rows_a_mini_batch)
+        return entropy_band.row_weights(side_K, tokens_K, coeff, task_N, mini_batches=mini_batches).float()
+
+    def _compute_advantage(self, batch: Any, metrics: dict) -> Any:
+        (label,) = batch_rows.fetch_rewards(batch, self.settings.task_label)
+        session, final = batch_labels.sessions(batch.keys)
+        with batch_labels.provide(batch_labels.BatchLabels(task=label, session=session, final=final)):
+            return super()._compute_advantage(batch, metrics)
+
+    def _compute_metrics(self, batch: Any, metrics: dict, timing_raw: dict, global_steps: int, epoch: int) -> None:
+        super()._compute_metrics(batch, metrics, timing_raw, global_steps=global_steps, epoch=epoch)
+        rows = batch_rows.fetch_rows(batch)
+        category_of = dict(zip(rows.task.tolist(), rows.category.tolist(), strict=True))
+        metrics.update(
+            task_metrics(
+                rows,
+                bands={task: self.settings.for_task(task, name).entropy_band for task, name in category_of.items()},
+                loss_agg_mode=self.config.actor_rollout_ref.actor.loss_agg_mode,
+                tie_epsilon=settings_of.g2rpo_settings(self.config.algorithm.get("g2rpo")).tie_epsilon,
+            )
+        )
+        self.run_log.write(global_steps, {**metrics, **advantage_histogram(rows)})
+
+    def _val_metrics_update(self, data_sources: Any, sample_uids: Any, results: Any, *args: Any, **kwargs: Any) -> dict:
+        metrics = super()._val_metrics_update(data_sources, sample_uids, results, *args, **kwargs)
+        metrics.update(validation_metrics(results))
+        if self.run_log.last_step < 0:  # before training there is no step to log it with
+            self.run_log.write(self.global_steps, metrics)
+        return metrics
+
+
+@register_trainer("verl_ext_sync")
+class TaskAwareSync(TaskAware, PPOTrainerSync):
+    stock_mode = "sync"
