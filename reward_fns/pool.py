@@ -42,12 +42,13 @@ class CallFailed(RuntimeError):
 class Pool:
     """`size` workers that serve `call`; started on first use, safe from several threads."""
 
-    def __init__(self, size: int = 2, *, preload: tuple[str, ...] = ()) -> None:
+    def __init__(self, size: int = 2, *, prepare: str = "") -> None:
+        """`prepare` ("package.module:function") runs once in a worker, before it forks: imports, caches."""
         self.counters: Counter[str] = Counter()
         """calls, timeouts, crashes."""
         self._lock = threading.Lock()
         self._idle: LifoQueue[_Worker] = LifoQueue()
-        self._workers = [_Worker(preload) for _ in range(size)]
+        self._workers = [_Worker(prepare) for _ in range(size)]
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -90,8 +91,8 @@ class Pool:
 
 
 class _Worker:
-    def __init__(self, preload: tuple[str, ...]) -> None:
-        self._preload = preload
+    def __init__(self, prepare: str) -> None:
+        self._prepare = prepare
         self._process: subprocess.Popen[bytes] | None = None
         self._child = 0
         self._buffer = b""
@@ -143,7 +144,7 @@ class _Worker:
         root = str(Path(__file__).resolve().parent.parent)
         path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "reward_fns.pool_worker", *self._preload],
+            [sys.executable, "-m", "reward_fns.pool_worker", *filter(None, [self._prepare])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},

@@ -1,7 +1,8 @@
 """The other end of `pool.Pool`: imports once, then forks one serving child after another.
 
-Started as `python -m reward_fns.pool_worker MODULE...`. Requests are JSON lines [number, target, args, deadline] on
-standard input, replies JSON lines {"number", "result" or "error"} on standard output; a new child says {"child": pid}.
+Started as `python -m reward_fns.pool_worker [MODULE:FUNCTION]`. Requests are JSON lines [number, target, args,
+deadline] on standard input, replies JSON lines {"number", "result" or "error"} on standard output; a new child says
+{"child": process id}.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def main() -> None:
     replies = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     try:
-        for name in sys.argv[1:]:
-            importlib.import_module(name)
+        for target in sys.argv[1:]:
+            _resolve(target)()
     except BaseException:
         _send(replies, {"failed": traceback.format_exc()})
         raise
@@ -66,11 +67,15 @@ def _limit_cpu(seconds: float) -> None:
 
 
 def _run(target: str, args: list[Any]) -> dict[str, Any]:
-    module, _, name = target.partition(":")
     try:
-        return {"result": getattr(importlib.import_module(module), name)(*args)}
+        return {"result": _resolve(target)(*args)}
     except Exception:
         return {"error": traceback.format_exc()}
+
+
+def _resolve(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _lines() -> Iterator[bytes]:

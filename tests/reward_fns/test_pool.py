@@ -100,7 +100,7 @@ def test_a_request_must_fit_the_pipe(pool: Pool) -> None:
 
 
 def test_a_worker_that_cannot_import_says_so() -> None:
-    broken = Pool(1, preload=("no_such_module_anywhere",))
+    broken = Pool(1, prepare="no_such_module_anywhere:prepare")
     with pytest.raises(RuntimeError, match="no_such_module_anywhere"):
         broken.call("pool_targets:double", 1, timeout=5)
     broken.close()

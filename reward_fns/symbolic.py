@@ -1,0 +1,162 @@
+"""Mathematical answers: plain numbers, fractions, letters and words here; everything else in `symbolic_worker`.
+
+Both sides are reduced to the body of one formula before they meet a parser, because undelimited LaTeX makes
+math-verify compare only what it recognises (2\\sqrt{5} would equal 2\\sqrt{3}).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from .choice import read_letter
+from .normalize import fold, plain
+from .number import parse_number
+from .pool import CallCrashed, CallTimeout, Pool
+
+MAX_CHARS = 1_000
+POOL_SIZE = 2
+
+_WRAPPERS = [("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"), ("**", "**"), ("`", "`")]
+_SYMBOLS = {"π": r"\pi ", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "∞": r"\infty ", "°": r"^{\circ}"}
+_SYMBOLS |= {"≤": r"\le ", "≥": r"\ge ", "²": "^{2}", "³": "^{3}", "−": "-", "∪": r"\cup "}
+_UNIT = re.compile(
+    r"\s*(?:\\(?:text|mathrm|rm)\s*)?\{?\s*(?P<unit>(?:square |cubic )?(?:[mck]?m|cm|mm|km|dm|in|ft|yd|kg|mg|g|s|h|min|"
+    r"L|ml|mL|units?|degrees?|(?:centi|kilo|milli)?met(?:er|re)s?|inch(?:es)?|feet|foot|miles?|seconds?|minutes?|hours?|"
+    r"days?|weeks?|months?|years?|dollars|grams?|liters?|litres?))\s*\}?(?P<power>\s*\^?\{?[23]\}?)?\s*\}?\.?\Z"
+)
+_DEGREES = re.compile(r"(?<=[0-9)}])\s?\^?\s?\{?\\circ\}?\Z")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?![A-Za-z])|(?<![\\A-Za-z])(?:or|so|is|to|no|if)(?![A-Za-z])")
+_FUNCTIONS = frozenset(("sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "lim", "max", "min", "gcd", "lcm"))
+_LETTERS_ONLY = re.compile(r"[A-Za-z][A-Za-z\s.,'-]+")
+_FRACTION = re.compile(r"(-?)(?:\\[dt]?frac\{(-?[0-9]{1,30})\}\{([0-9]{1,30})\}|([0-9]{1,30})\s?/\s?([0-9]{1,30}))")
+_ASSIGNED = re.compile(r"([A-Za-z]|\\[a-z]{2,9})(?:_\{?\w{1,4}\}?|\(\w\))?\s*=\s*(?P<value>[^=]+)")
+
+
+class Formula(NamedTuple):
+    """One formula without its delimiters."""
+
+    body: str
+    unit: str
+    """Trailing unit, "" if none; taken off the body."""
+
+
+def read_formula(text: str) -> Formula | None:
+    """The one formula that the text is, None if it is empty, too long, or several formulas."""
+    text = text.strip()
+    if not text or len(text) > MAX_CHARS:
+        return None
+    for mark, latex in _SYMBOLS.items():
+        text = text.replace(mark, latex)
+    body = _strip_delimiters(fold(text)).rstrip(".,;").strip()
+    if not body or "$" in body or r"\boxed" in body:
+        return None
+    if degrees := _DEGREES.search(body):
+        return Formula(body[: degrees.start()], "degree")
+    unit = _UNIT.search(body)
+    if unit and unit.start() and (body[unit.start() - 1].isdigit() or body[unit.start() - 1] in "})"):
+        return Formula(body[: unit.start()].strip(), re.sub(r"[\s^{}]", "", unit["unit"] + (unit["power"] or "")))
+    return Formula(body, "")
+
+
+def _strip_delimiters(text: str) -> str:
+    for _ in range(4):
+        for left, right in _WRAPPERS:
+            if text.startswith(left) and text.endswith(right) and len(text) > len(left) + len(right):
+                inside = text[len(left) : len(text) - len(right)].strip()
+                if left not in inside and inside.count("{") == inside.count("}"):
+                    text = inside
+                    break
+        else:
+            break
+    return text
+
+
+def equivalent(answer: str, truth: str, info: Mapping[str, Any]) -> tuple[bool, str]:
+    """(whether the answer has the same value as the truth, why not). At most one call to a worker.
+
+    Right: equal numbers (relative error up to 1e-6), the letter or words of the truth, or a formula that math-verify
+    calls equal and that agrees with the truth at sample points. Wrong unread: prose round the formula, several
+    formulas, chains of equations, another unit, answers over 1,000 characters.
+    """
+    gold, given = read_formula(truth), read_formula(answer)
+    if not truth.strip():
+        raise ValueError("ground_truth is empty")
+    if gold is None:
+        return plain(answer) == plain(truth), "not the expected text"
+    if len(gold.body) == 1 and gold.body.isupper():
+        letter, why = read_letter(answer, {})
+        return letter == gold.body, why or f"{letter} is not {gold.body}"
+    if given is None:
+        return False, "not one formula"
+    if "".join(gold.body.split()) == "".join(given.body.split()) and gold.unit == given.unit:
+        return True, ""
+    if (words := _words(gold.body)) is not None:
+        return plain(_words(given.body) or "") == plain(words), "not the expected words"
+    if gold.unit and given.unit and gold.unit.rstrip("s") != given.unit.rstrip("s"):
+        return False, f"the unit {given.unit} is not {gold.unit}"
+    return _same_value(_value_side(gold.body), _value_side(given.body), gold.body, float(info.get("verify_timeout", 1)))
+
+
+def _same_value(gold: str, given: str, whole_gold: str, timeout: float) -> tuple[bool, str]:
+    left, right = rational(gold), rational(given)
+    if left is not None and right is not None:
+        return abs(left - right) <= abs(left) / 10**6, f"{given} is not {gold}"
+    if left is not None and _words(given) is not None:
+        return False, "words, not a number"
+    if given.count("=") > whole_gold.count("="):
+        return False, "a chain of equations"
+    allowed = set(_WORD.findall(whole_gold)) | _FUNCTIONS
+    if strange := [word for word in _WORD.findall(given) if word not in allowed]:
+        return False, f"words in the formula: {strange[0]}"
+    result = in_worker("equivalent", gold, given, timeout=timeout)
+    return (result, "not equal") if isinstance(result, bool) else (False, result)
+
+
+def in_worker(function: str, *args: str, timeout: float) -> bool | str:
+    """What `symbolic_worker` answers, or why it could not: the answer's fault, counted in `pool().counters`."""
+    try:
+        return bool(pool().call(f"reward_fns.symbolic_worker:{function}", *args, timeout=timeout))
+    except CallTimeout:
+        return f"took over {timeout} s"
+    except CallCrashed:
+        return "crashed the worker twice"
+
+
+def rational(body: str) -> Fraction | None:
+    """The value of a plain number or simple fraction."""
+    if match := _FRACTION.fullmatch(body.strip()):
+        over, under = match[2] or match[4], match[3] or match[5]
+        return Fraction(int(match[1] + "1") * int(over), int(under)) if int(under) else None
+    number = parse_number(body)
+    return Fraction(number.value) if number else None
+
+
+def _words(body: str) -> str | None:
+    text = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\{([^{}]*)\}", r"\1", body)
+    return text if _LETTERS_ONLY.fullmatch(text.strip()) else None
+
+
+def _value_side(body: str) -> str:
+    """What is behind the equals sign of `x = …` or `f(x) = …`; anything else as it is."""
+    match = _ASSIGNED.fullmatch(body)
+    body = match["value"].strip() if match else body
+    body = re.sub(r"(?<![\\A-Za-z])sqrt\(([^()]{1,50})\)", r"\\sqrt{\1}", body)
+    return re.sub(r"(?<![\\A-Za-z])pi(?![A-Za-z])", r"\\pi ", body)
+
+
+_pools: dict[int, Pool] = {}
+
+
+def pool() -> Pool:
+    """This process's pool; a process that was forked from it gets its own."""
+    process = os.getpid()
+    if process not in _pools:
+        _pools.clear()
+        _pools[process] = Pool(POOL_SIZE, prepare="reward_fns.symbolic_worker:prepare")
+        atexit.register(_pools[process].close)
+    return _pools[process]

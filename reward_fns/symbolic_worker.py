@@ -1,0 +1,79 @@
+"""The part of `symbolic` that may hang: runs only in the processes of `pool.Pool`."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import Any
+
+SAMPLES = (0.7310585, 1.3178903, 2.2360113)
+TOLERANCE = 1e-6
+
+
+def prepare() -> None:
+    """Import math-verify and fill its caches, so that the first call is not the slow one."""
+    logging.disable(logging.CRITICAL)
+    for gold, answer in ((r"\frac{\sqrt{2}}{3}", "0.47"), ("x=1", "2x+y=3"), ("(1,2]", r"\{1,2\}"), (r"\pi", "x^2")):
+        equivalent(gold, answer)
+    published_rule("$1$", "answer: 1/2")
+
+
+def published_rule(gold: str, answer: str) -> bool:
+    """`verify(parse(gold), parse(answer))`, as OneThinker's reward calls it, without its signals."""
+    from math_verify import parse, verify
+
+    return bool(verify(parse(gold, parsing_timeout=None), parse(answer, parsing_timeout=None), timeout_seconds=None))
+
+
+def equivalent(gold: str, answer: str) -> bool:
+    """Whether two formula bodies are equal to math-verify and agree numerically.
+
+    The second check refuses what the first lets through: 50% for 50, 1e-7 for 0, and whatever it misreads.
+    """
+    from math_verify import verify
+
+    left, right = _parse(gold), _parse(answer)
+    if left is None or right is None:
+        return False
+    return bool(verify(left, right, timeout_seconds=None)) and _agree(left, right)
+
+
+@lru_cache(maxsize=64)
+def _parse(body: str) -> Any:
+    from math_verify import LatexExtractionConfig, parse
+
+    config = LatexExtractionConfig(boxed_match_priority=-1)
+    found = parse(f"${body}$", [config], fallback_mode="no_fallback", parsing_timeout=None)
+    return found[0] if len(found) == 1 else None
+
+
+def _agree(left: Any, right: Any) -> bool:
+    """Equal at the sample points, for expressions and (up to a factor) for equations; True for what has no value."""
+    from sympy import Eq, Expr
+
+    if isinstance(left, Eq) and isinstance(right, Eq):
+        lefts, rights = _sample(left.lhs - left.rhs), _sample(right.lhs - right.rhs)
+        return not (lefts and rights) or _close([a * rights[0] for a in lefts], [b * lefts[0] for b in rights])
+    if not (isinstance(left, Expr) and isinstance(right, Expr)):
+        return True
+    if left.free_symbols != right.free_symbols:
+        return False
+    lefts, rights = _sample(left), _sample(right)
+    return not (lefts and rights) or _close(lefts, rights)
+
+
+def _close(lefts: list[complex], rights: list[complex]) -> bool:
+    return all(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in zip(lefts, rights, strict=True))
+
+
+def _sample(expression: Any) -> list[complex]:
+    """The values at the sample points, [] if one cannot be computed."""
+    symbols = sorted(expression.free_symbols, key=str)
+    try:
+        values = []
+        for shift, _ in enumerate(SAMPLES):
+            point = {symbol: SAMPLES[(shift + at) % 3] + at // 3 for at, symbol in enumerate(symbols)}
+            values.append(complex(expression.doit().subs(point).evalf()))
+    except (TypeError, ValueError, AttributeError, ZeroDivisionError, OverflowError):
+        return []
+    return values if all(value == value for value in values) else []
