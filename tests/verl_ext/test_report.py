@@ -305,6 +305,16 @@ def test_a_run_that_is_still_going(small: Path) -> None:
     assert page.count("article") > 0
 
 
+def test_a_run_that_has_only_validated(small: Path) -> None:
+    for step in (2, 4):
+        (small / "validation" / f"{step}.jsonl").unlink()
+    (small / "metrics.jsonl").write_text('{"step": 0, "val-core/acc": 0.5}\n')
+    page = Page(report_of(small))
+    assert "no step with figures per task yet" in page.text
+    assert page.count("figure") == 0
+    assert page.count("article") > 0
+
+
 @pytest.mark.parametrize(
     ("missing", "notice", "still"),
     [
@@ -401,9 +411,9 @@ def test_examples_join_their_image_and_draw_gold_and_answers(run: Path) -> None:
             x1, y1, x2, y2 = json.loads(row["reward_model"]["ground_truth"])
             assert example.shapes[0].at == pytest.approx([v * 0.128 for v in (x1, y1, x2 - x1, y2 - y1)])
         if example.task == "point_to":
-            assert example.mask and [shape.kind for shape in example.shapes] == ["point", "point"]
+            assert example.outline and [shape.kind for shape in example.shapes] == ["point", "point"]
         if example.category == "math_vqa":
-            assert not example.shapes and example.mask is None
+            assert not example.shapes and example.outline is None
 
 
 def test_large_images_stay_small(small: Path) -> None:

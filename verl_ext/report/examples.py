@@ -53,8 +53,8 @@ class Example:
     answers: list[Answer]
     image: str | None = None
     """data URI"""
-    mask: str | None = None
-    """data URI of a transparent overlay of the gold mask"""
+    outline: str | None = None
+    """data URI of a transparent overlay with the edge of the gold region"""
     size: tuple[int, int] = (0, 0)
     shapes: list[Shape] = field(default_factory=list)
 

@@ -85,7 +85,7 @@ def verdict(s: Stats | None) -> str:
 
 
 def _sections(run: Run) -> list[dict[str, Any]]:
-    """Per category its tasks with their charts."""
+    """Per category its tasks with their charts; tasks without any are left out."""
     category_of = run.category_of()
     tasks = run.names("task")
     order = [*CATEGORIES, *sorted(set(category_of.values()).difference(CATEGORIES)), None]
@@ -94,7 +94,7 @@ def _sections(run: Run) -> list[dict[str, Any]]:
         per_task[task] = list(panels.task_panels(run, task, category_of.get(task)))
     found = []
     for category in order:
-        mine = [task for task in tasks if category_of.get(task) == category]
+        mine = [task for task in tasks if category_of.get(task) == category and per_task[task]]
         if mine:
             found.append({
                 "category": category or "category not known yet",
@@ -173,7 +173,7 @@ def _task_settings(run: Run) -> list[dict[str, Any]]:
 
 
 def _change(s: Stats) -> str:
-    return change(s).replace("-", "−")
+    return "–" if s["acc_after"] is None else change(s).replace("-", "−")
 
 
 def _percent(share: float | None, digits: int = 1) -> str:

@@ -112,6 +112,8 @@ def timing_panel(run: Run) -> tuple[Panel | None, list[dict[str, Any]]]:
 
 def _accuracy(run: Run, at: str, task: str, colour: str) -> Panel | None:
     steps, means, errors = run.accuracy("task", task)
+    if len(steps) < 2 and f"{at}/accuracy" not in run.keys:
+        return None
     lines = [
         Line("training, sampled", colour, run.series(f"{at}/accuracy")),
         Line("validation ± SE", "ink", (steps, means), errors=errors),

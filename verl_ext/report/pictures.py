@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from PIL import Image
+from PIL import Image, ImageChops, ImageFilter
 
 from data_prep.schema import read_row_image
 from reward_fns.box import read_box, truth_box
@@ -102,20 +102,18 @@ def _add_image(example: Example, row: dict[str, Any]) -> None:
     if example.category in POINTED:
         truth = str(row["reward_model"]["ground_truth"])
         example.shapes = shapes(example, truth)
-        example.mask = _mask(truth)
+        example.outline = _outline(truth, example.size)
 
 
-def _mask(truth: str) -> str | None:
-    """The gold region as a tint with an outline; None for a truth that is no mask."""
+def _outline(truth: str, size: tuple[int, int]) -> str | None:
+    """The gold region's edge, two pixels wide, on a transparent image; None for a truth that is no mask."""
     try:
         mask = truth_mask(truth)
     except (ValueError, TypeError):
         return None
-    colour = np.zeros((mask.height, mask.width, 4), dtype=np.uint8)
-    colour[mask.pixels] = (*GOLD, 70)
-    colour[mask.edge_y.astype(int), mask.edge_x.astype(int)] = (*GOLD, 255)
-    overlay = Image.fromarray(colour)
-    overlay.thumbnail((MAX_SIDE, MAX_SIDE))
+    region = Image.fromarray(mask.pixels.astype(np.uint8) * 255).resize(size, Image.Resampling.NEAREST)
+    overlay = Image.new("RGBA", size, GOLD)
+    overlay.putalpha(ImageChops.subtract(region, region.filter(ImageFilter.MinFilter(5))))
     return _data_uri(overlay)
 
 

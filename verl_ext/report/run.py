@@ -118,6 +118,8 @@ def _load_metrics(run: Run) -> None:
         run.notices.append(f"metrics.jsonl: {len(bad)} line(s) cut off or without a step, left out (line {lines}).")
     run.metrics = [steps[step] for step in sorted(steps)]
     run.keys = set().union(*run.metrics)
+    if not run.names("task"):
+        run.notices.append("metrics.jsonl has no step with figures per task yet: no training curves.")
 
 
 def _load_validations(run: Run) -> None:
