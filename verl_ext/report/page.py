@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from tqdm import tqdm
 
 from data_prep.schema import CATEGORIES
 from verl_ext.report import examples, panels, pictures, plots
@@ -90,7 +91,8 @@ def _sections(run: Run) -> list[dict[str, Any]]:
     tasks = run.names("task")
     order = [*CATEGORIES, *sorted(set(category_of.values()).difference(CATEGORIES)), None]
     per_task = {}
-    for task in tasks:
+    # A bar on a terminal only, and not for the second that a run of a few hundred steps takes.
+    for task in tqdm(tasks, desc="charts", unit="task", disable=None, delay=1.0, leave=False):
         per_task[task] = list(panels.task_panels(run, task, category_of.get(task)))
     found = []
     for category in order:
