@@ -6,7 +6,8 @@ map again, so that every task's advantages follow N(0, 1) whatever the shape of 
 all equal carry no signal: they score exactly 0 and stay out of stage 2 (the published code lets them in:
 `zero_signal`).
 
-Axes: N rows of the batch, R rows that take a rank, G groups.
+Axes: N rows of the batch, R rows that take a rank, P rows that take part in stage 2, G groups. Gathers are written as
+`index_select` and `scatter_`: on a CPU they take a third of the time of `x[index]`.
 """
 
 from __future__ import annotations
@@ -100,25 +101,25 @@ def g2rpo_scores(
     _check_finite(rewards_N, valid_N)
     source_N = None if session_N is None else _session_sources(session_N, final_N, valid_N)
     row_R = torch.nonzero(valid_N if final_N is None or source_N is None else valid_N & final_N.bool()).squeeze(1)
-    reward_R = rewards_N[row_R].double()
+    reward_R = rewards_N.index_select(0, row_R).double()
 
-    groups = rank(reward_R, group_N[row_R], tie_epsilon=settings.tie_epsilon)
+    groups = rank(reward_R, group_N.index_select(0, row_R), tie_epsilon=settings.tie_epsilon)
     zero_signal_G = groups.runs_S == 1
-    zero_signal_R = zero_signal_G[groups.segment_N]
+    zero_signal_R = zero_signal_G.index_select(0, groups.segment_N)
     stage1_R = gaussian_scores(groups).masked_fill(zero_signal_R, 0.0)
-    score_R = _task_scores(stage1_R, task_N[row_R], groups, zero_signal_R, settings)
+    score_R = _task_scores(stage1_R, task_N.index_select(0, row_R), groups, zero_signal_R, settings)
 
     def spread(value_R: Tensor) -> Tensor:
         value_N = torch.zeros(rewards_N.shape, dtype=value_R.dtype, device=value_R.device)
-        value_N[row_R] = value_R
+        value_N.scatter_(0, row_R, value_R)
         return value_N if source_N is None else torch.where(valid_N, value_N[source_N], value_N)
 
     stats = GroupStats(
         id_G=groups.ids_S,
         size_G=groups.size_S,
         zero_signal_G=zero_signal_G,
-        reward_mean_G=segment_mean(reward_R, groups.segment_N, len(groups.ids_S)),
-        score_mean_G=segment_mean(score_R, groups.segment_N, len(groups.ids_S)),
+        reward_mean_G=segment_mean(reward_R, groups.segment_N, groups.size_S),
+        score_mean_G=segment_mean(score_R, groups.segment_N, groups.size_S),
     )
     return G2RPOResult(spread(score_R), spread(stage1_R), spread(zero_signal_R), stats)
 
@@ -127,14 +128,14 @@ def _task_scores(
     stage1_R: Tensor, task_R: Tensor, groups: Ranked, zero_signal_R: Tensor, settings: G2RPOSettings
 ) -> Tensor:
     """Stage 2 and re-centring."""
-    taking_part_R = torch.ones_like(zero_signal_R) if settings.zero_signal == "published" else ~zero_signal_R
     score_R = stage1_R
     if settings.task_map == "gaussian":
-        score_R = torch.zeros_like(stage1_R)
-        tasks = rank(stage1_R[taking_part_R], task_R[taking_part_R], tie_epsilon=SCORE_EPSILON)
-        score_R[taking_part_R] = gaussian_scores(tasks)
+        out_R = torch.zeros_like(zero_signal_R) if settings.zero_signal == "published" else zero_signal_R
+        in_P = torch.nonzero(~out_R).squeeze(1)
+        tasks = rank(stage1_R.index_select(0, in_P), task_R.index_select(0, in_P), tie_epsilon=SCORE_EPSILON)
+        score_R = torch.zeros_like(stage1_R).scatter_(0, in_P, gaussian_scores(tasks))
     if settings.recenter:
-        score_R = score_R - segment_mean(score_R, groups.segment_N, len(groups.ids_S))[groups.segment_N]
+        score_R = score_R - segment_mean(score_R, groups.segment_N, groups.size_S)[groups.segment_N]
     return score_R
 
 
