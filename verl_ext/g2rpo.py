@@ -6,18 +6,30 @@ map again, so that every task's advantages follow N(0, 1) whatever the shape of 
 all equal carry no signal: they score exactly 0 and stay out of stage 2 (the published code lets them in:
 `zero_signal`).
 
+The stages are settings, so GRPO, Dr.GRPO and the published G2RPO are points of one space:
+clip(floor(unit_variance(recenter(task_map(unit_variance(group_map(quantise(reward)))))))).
+
 Axes: N rows of the batch, R rows that take a rank, P rows that take part in stage 2, G groups. Gathers are written as
 `index_select` and `scatter_`: on a CPU they take a third of the time of `x[index]`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from verl_ext.ranking import Ranked, gaussian_scores, rank, segment_mean
+from verl_ext.ranked_rows import ranked_rows
+from verl_ext.ranking import Ranked, rank, segment_mean
+from verl_ext.stages import (
+    GROUP_MAPS,
+    PLOTTING_POSITIONS,
+    TASK_MAPS,
+    over_segments,
+    scale,
+)
 
 # Distinct scores of groups of up to a million lie 1e-6 apart; the same quantiles summed in another order, 1e-15.
 SCORE_EPSILON = 1e-9
@@ -25,10 +37,22 @@ SCORE_EPSILON = 1e-9
 
 @dataclass(frozen=True)
 class G2RPOSettings:
+    """`algorithm.g2rpo`. Numbers are for groups of 8 unless said otherwise; the order inside a group stays in all."""
+
     tie_epsilon: float = 1e-6
     """Rewards whose gap to the next one is at most this tie. The order of distinct rewards stays; without it, float
-    noise of 1e-7 would give an all-equal group of 8 advantages from -1.53 to 1.53. A chain of small gaps is one
-    tie."""
+    noise of 1e-7 would give an all-equal group advantages from -1.53 to 1.53. A chain of small gaps is one tie."""
+    task_tie_epsilon: Mapping[str, float] = field(default_factory=dict)
+    """Epsilon of single tasks, by label. 0.05 for a task judged by IoU makes 0.71 and 0.74 equal."""
+    group_map: str = "gaussian"
+    """Stage 1. "gaussian": mean 0, standard deviation 0.923 for distinct rewards and 0.580 for one winner. "zscore":
+    mean 0, deviation 1 (GRPO; one winner gets 2.65, in gaussian 1.53); "zscore_sample": divides by the sample's
+    deviation as verl's `grpo` does (0.935). "centre": mean 0, the reward's own deviation (Dr.GRPO; one winner
+    0.331)."""
+    plotting_position: str = "hazen"
+    """Probability of rank k of n in gaussian maps: "hazen" (k - 1/2) / n; "blom" (k - 3/8) / (n + 1/4); "tukey" (k -
+    1/3) / (n + 1/3); "van_der_waerden" k / (n + 1). Mean 0 and order stay; the best of 8 gets 1.53, 1.43, 1.41, 1.22
+    and the deviation is 0.923, 0.879, 0.866, 0.769."""
     zero_signal: str = "zero"
     """All-equal groups: "zero" scores them 0 and leaves them out of stage 2. "published" lets their zeros take ranks in
     stage 2, as the published code does: with [0]*7+[1] and [1]*8 of one task the second group gets +0.540 and the first
@@ -36,19 +60,47 @@ class G2RPOSettings:
     task_map: str = "gaussian"
     """Stage 2. "gaussian": every task's scores have mean 0 and a standard deviation near 1 (0.973 for many groups of 8
     distinct rewards, which share 8 stage-1 scores), while a group's mean may leave 0 ([0]*7+[1] and [0]+[1]*7 of one
-    task: -0.317 and 0.317). "none": stage-1 scores stay: mean 0 in every group, a deviation that depends on size and
-    ties (8 distinct rewards 0.923, one winner 0.580)."""
+    task: -0.317 and 0.317). "scale": divides by the task's deviation, so it is 1 and group means stay 0. "zscore": also
+    subtracts the task's mean, which every group map leaves at 0. "none": stage-1 scores stay."""
+    task_min_rows: int = 1
+    """A task with fewer rows that carry signal keeps its stage-1 scores: 1 maps every task; 32 spares a task with a
+    single group of 8 with one winner under "scale" a doubling of its advantages."""
     recenter: bool = False
     """Subtract each group's mean after stage 2: group means are 0 again, a part of the task's variance goes (the
-    example above: standard deviation 0.883 to 0.824), the order inside groups stays, that between groups may
-    change."""
+    example of `task_map`: standard deviation 0.883 to 0.824), the order between groups may change."""
+    unit_variance: str = "none"
+    """"group": divide each group's stage-1 scores by their deviation, so that all groups weigh the same (one winner:
+    0.580 to 1). "task": divide each task's final scores by their deviation (0.973 to 1). Means of 0 stay; order inside
+    the segment stays. "none": neither."""
+    success_floor: float | None = None
+    """Where the success (accuracy, if given, else reward) is below this, positive advantages become 0: the best of a
+    group of failures is not reinforced. The mean falls: rewards 0, 0.1 .. 0.7 and floor 0.5 keep 3 of 4 positive
+    scores, and the group's mean falls to -0.02."""
+    clip: float | None = None
+    """Largest magnitude of an advantage: order stays but for ties at the bound; 3 touches 0.27 % of N(0, 1) and lowers
+    its deviation to 0.995. None: no bound."""
+    components: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 1.0, "format": 1.0, "structure": 1.0})
+    """Reward parts and their weights in `g2rpo_gdpo`, which maps each part apart; `g2rpo` maps their sum, the
+    reward."""
 
     def __post_init__(self) -> None:
-        if not self.tie_epsilon >= 0:
-            raise ValueError(f"g2rpo.tie_epsilon is {self.tie_epsilon}; it must be 0 or more")
-        for name, known in (("zero_signal", ("zero", "published")), ("task_map", ("gaussian", "none"))):
-            if getattr(self, name) not in known:
-                raise ValueError(f"g2rpo.{name} is {getattr(self, name)!r}; it must be one of {', '.join(known)}")
+        known = {
+            "group_map": GROUP_MAPS,
+            "plotting_position": PLOTTING_POSITIONS,
+            "zero_signal": ("zero", "published"),
+            "task_map": TASK_MAPS,
+            "unit_variance": ("none", "group", "task"),
+        }
+        for name, values in known.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"g2rpo.{name} is {getattr(self, name)!r}; it must be one of {', '.join(values)}")
+        epsilons = {"tie_epsilon": self.tie_epsilon}
+        epsilons |= {f"task_tie_epsilon.{task}": value for task, value in self.task_tie_epsilon.items()}
+        for name, value in epsilons.items():
+            if not value >= 0:
+                raise ValueError(f"g2rpo.{name} is {value}; it must be 0 or more")
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"g2rpo.clip is {self.clip}; it must be greater than 0, or null")
 
 
 @dataclass(frozen=True)
@@ -84,36 +136,30 @@ def g2rpo_scores(
     valid_N: Tensor | None = None,
     session_N: Tensor | None = None,
     final_N: Tensor | None = None,
+    success_N: Tensor | None = None,
+    task_names: Sequence[object] | None = None,
 ) -> G2RPOResult:
     """Advantages of a batch.
 
     `group_N` and `task_N` are integer ids in any order (`ranking.factorize` makes them); without `task_N` all rows are
     one task. Rows with `valid_N` False only pad the batch: they take no rank and score 0. With `session_N` (ids unique
     in the batch) a session is ranked once, by its row marked in `final_N`, and its other rows get the same score.
+    `success_N` (accuracy) is what `success_floor` looks at; `task_names[id]` what `task_tie_epsilon` is keyed by.
 
     Raises ValueError for NaN or infinite rewards of valid rows, mismatched shapes, and sessions without exactly one
     final row.
     """
     settings = settings or G2RPOSettings()
     task_N = torch.zeros_like(group_N) if task_N is None else task_N
-    valid_N = torch.ones_like(group_N, dtype=torch.bool) if valid_N is None else valid_N.bool()
-    _check_shapes(rewards_N, group_N=group_N, task_N=task_N, valid_N=valid_N, session_N=session_N, final_N=final_N)
-    _check_finite(rewards_N, valid_N)
-    source_N = None if session_N is None else _session_sources(session_N, final_N, valid_N)
-    row_R = torch.nonzero(valid_N if final_N is None or source_N is None else valid_N & final_N.bool()).squeeze(1)
-    reward_R = rewards_N.index_select(0, row_R).double()
+    rows = ranked_rows(rewards_N, valid_N=valid_N, session_N=session_N, final_N=final_N, group_N=group_N, task_N=task_N)
+    reward_R, task_R = rows.pick(rewards_N).double(), rows.pick(task_N)
+    success_R = reward_R if success_N is None else rows.pick(success_N).double()
 
-    groups = rank(reward_R, group_N.index_select(0, row_R), tie_epsilon=settings.tie_epsilon)
+    groups = rank(reward_R, rows.pick(group_N), tie_epsilon=tie_epsilon_of(task_R, settings, task_names))
     zero_signal_G = groups.runs_S == 1
     zero_signal_R = zero_signal_G.index_select(0, groups.segment_N)
-    stage1_R = gaussian_scores(groups).masked_fill(zero_signal_R, 0.0)
-    score_R = _task_scores(stage1_R, task_N.index_select(0, row_R), groups, zero_signal_R, settings)
-
-    def spread(value_R: Tensor) -> Tensor:
-        value_N = torch.zeros(rewards_N.shape, dtype=value_R.dtype, device=value_R.device)
-        value_N.scatter_(0, row_R, value_R)
-        return value_N if source_N is None else torch.where(valid_N, value_N[source_N], value_N)
-
+    stage1_R = group_scores(reward_R, groups, settings)
+    score_R = task_scores(stage1_R, task_R, groups, zero_signal_R, success_R, settings)
     stats = GroupStats(
         id_G=groups.ids_S,
         size_G=groups.size_S,
@@ -121,58 +167,51 @@ def g2rpo_scores(
         reward_mean_G=segment_mean(reward_R, groups.segment_N, groups.size_S),
         score_mean_G=segment_mean(score_R, groups.segment_N, groups.size_S),
     )
-    return G2RPOResult(spread(score_R), spread(stage1_R), spread(zero_signal_R), stats)
+    return G2RPOResult(rows.spread(score_R), rows.spread(stage1_R), rows.spread(zero_signal_R), stats)
 
 
-def _task_scores(
-    stage1_R: Tensor, task_R: Tensor, groups: Ranked, zero_signal_R: Tensor, settings: G2RPOSettings
+def tie_epsilon_of(task_R: Tensor, settings: G2RPOSettings, names: Sequence[object] | None) -> float | Tensor:
+    """Tie epsilon of each row: its task's own, where there is one."""
+    if names is None or not settings.task_tie_epsilon:
+        return settings.tie_epsilon
+    own = [settings.task_tie_epsilon.get(str(name), settings.tie_epsilon) for name in names]
+    return torch.tensor(own, dtype=torch.float64, device=task_R.device).index_select(0, task_R)
+
+
+def group_scores(reward_R: Tensor, groups: Ranked, settings: G2RPOSettings) -> Tensor:
+    """Stage 1; exactly 0 where a group's rewards all tie."""
+    offset = PLOTTING_POSITIONS[settings.plotting_position]
+    score_R = GROUP_MAPS[settings.group_map](reward_R, groups, offset)
+    if settings.unit_variance == "group":
+        score_R = scale(score_R, groups, offset)
+    return score_R.masked_fill((groups.runs_S == 1).index_select(0, groups.segment_N), 0.0)
+
+
+def task_scores(
+    stage1_R: Tensor,
+    task_R: Tensor,
+    groups: Ranked,
+    zero_signal_R: Tensor,
+    success_R: Tensor,
+    settings: G2RPOSettings,
 ) -> Tensor:
-    """Stage 2 and re-centring."""
+    """Stage 2 over the rows that take part in it, and what follows it."""
+    offset, task_map = PLOTTING_POSITIONS[settings.plotting_position], TASK_MAPS[settings.task_map]
+    out_R = torch.zeros_like(zero_signal_R) if settings.zero_signal == "published" else zero_signal_R
+    in_P = torch.nonzero(~out_R).squeeze(1)
     score_R = stage1_R
-    if settings.task_map == "gaussian":
-        out_R = torch.zeros_like(zero_signal_R) if settings.zero_signal == "published" else zero_signal_R
-        in_P = torch.nonzero(~out_R).squeeze(1)
-        tasks = rank(stage1_R.index_select(0, in_P), task_R.index_select(0, in_P), tie_epsilon=SCORE_EPSILON)
-        score_R = torch.zeros_like(stage1_R).scatter_(0, in_P, gaussian_scores(tasks))
+    tasks: Ranked | None = None
+    if task_map is not None or settings.unit_variance == "task":
+        stage1_P = stage1_R.index_select(0, in_P)
+        tasks = rank(stage1_P, task_R.index_select(0, in_P), tie_epsilon=SCORE_EPSILON)
+        if task_map is not None:
+            mapped_P = task_map(stage1_P, tasks, offset)
+            enough_P = (tasks.size_S >= settings.task_min_rows).index_select(0, tasks.segment_N)
+            score_R = stage1_R.scatter(0, in_P, torch.where(enough_P, mapped_P, stage1_P))
     if settings.recenter:
-        score_R = score_R - segment_mean(score_R, groups.segment_N, groups.size_S)[groups.segment_N]
-    return score_R
-
-
-def _check_shapes(rewards_N: Tensor, **others: Tensor | None) -> None:
-    if rewards_N.ndim != 1:
-        raise ValueError(
-            f"rewards_N has shape {tuple(rewards_N.shape)}; give one scalar per row (sum over tokens first)"
-        )
-    for name, other in others.items():
-        if other is not None and other.shape != rewards_N.shape:
-            raise ValueError(f"{name} has shape {tuple(other.shape)}; rewards_N has {tuple(rewards_N.shape)}")
-
-
-def _check_finite(rewards_N: Tensor, valid_N: Tensor) -> None:
-    bad_N = valid_N & ~torch.isfinite(rewards_N)
-    if bad_N.any():
-        rows = torch.nonzero(bad_N).squeeze(1)
-        shown = ", ".join(f"row {i}: {rewards_N[i].item()}" for i in rows[:5].tolist())
-        raise ValueError(
-            f"{rows.numel()} reward(s) are NaN or infinite ({shown}{', ...' if rows.numel() > 5 else ''}); "
-            "fix the reward function: a rank of such a value has no meaning"
-        )
-
-
-def _session_sources(session_N: Tensor, final_N: Tensor | None, valid_N: Tensor) -> Tensor:
-    """Row (N,) whose reward ranks each row's session; padding rows point at themselves."""
-    if final_N is None:
-        raise ValueError("session_N needs final_N, the mask of each session's last output")
-    ids_S, session_R = torch.unique(session_N[valid_N], return_inverse=True)
-    row_R = torch.nonzero(valid_N).squeeze(1)
-    final_R = final_N[valid_N].bool()
-    count_S = torch.bincount(session_R[final_R], minlength=ids_S.numel())
-    if (count_S != 1).any():
-        wrong = ids_S[count_S != 1][:5].tolist()
-        raise ValueError(f"sessions {wrong} do not have exactly one valid row marked in final_N")
-    final_row_S = torch.empty_like(ids_S, dtype=torch.long)
-    final_row_S[session_R[final_R]] = row_R[final_R]
-    source_N = torch.arange(session_N.numel(), device=session_N.device)
-    source_N[row_R] = final_row_S[session_R]
-    return source_N
+        score_R = score_R - over_segments(score_R, groups)
+    if settings.unit_variance == "task" and tasks is not None:
+        score_R = score_R.scatter(0, in_P, scale(score_R.index_select(0, in_P), tasks, offset))
+    if settings.success_floor is not None:
+        score_R = torch.where(success_R < settings.success_floor, score_R.clamp_max(0.0), score_R)
+    return score_R if settings.clip is None else score_R.clamp(-settings.clip, settings.clip)

@@ -22,7 +22,7 @@ def shaped_ppo_loss(config: Any, model_output: dict[str, Any], data: Any, dp_gro
     micro-batches and ranks (METHOD in verl_ext/entropy_band.py).
     """
     loss, metrics = ppo_loss(config, model_output, data, dp_group)
-    if ENTROPY_WEIGHT not in data.keys():
+    if ENTROPY_WEIGHT not in data:
         raise KeyError(f"{ENTROPY_WEIGHT} is missing from the batch; use the trainer mode verl_ext_sync")
     entropy = no_padding_2_padding(model_output["entropy"], data)
     mask = data.select("response_mask").to_padded_tensor()["response_mask"].bool()

@@ -45,13 +45,13 @@ def factorize(labels: Iterable[Hashable]) -> tuple[Tensor, list[Hashable]]:
     return torch.from_numpy(ids), list(code)
 
 
-def rank(value_N: Tensor, id_N: Tensor, *, tie_epsilon: float) -> Ranked:
+def rank(value_N: Tensor, id_N: Tensor, *, tie_epsilon: float | Tensor) -> Ranked:
     """Sort rows by (id, value) and cut them into segments and runs of ties.
 
-    A new run starts where the gap to the next smaller value of the segment exceeds `tie_epsilon` (single linkage). So
-    noise below the epsilon never splits a tie, wherever the values lie (a grid would, at its edges), and the order of
-    the rows is of no account. The price: a chain of values, each within the epsilon of the next, is one tie however
-    long.
+    A new run starts where the gap to the next smaller value of the segment exceeds `tie_epsilon` (one, or one per row;
+    single linkage). So noise below the epsilon never splits a tie, wherever the values lie (a grid would, at its
+    edges), and the order of the rows is of no account. The price: a chain of values, each within the epsilon of the
+    next, is one tie however long.
     """
     n, device = value_N.numel(), value_N.device
     order = _lexsort(value_N, id_N)
@@ -59,7 +59,8 @@ def rank(value_N: Tensor, id_N: Tensor, *, tie_epsilon: float) -> Ranked:
     first = torch.ones(n, dtype=torch.bool, device=device)
     first[1:] = ids[1:] != ids[:-1]
     new_run = first.clone()
-    new_run[1:] |= (value[1:] - value[:-1]) > tie_epsilon
+    epsilon = tie_epsilon.index_select(0, order)[1:] if isinstance(tie_epsilon, Tensor) else tie_epsilon
+    new_run[1:] |= (value[1:] - value[:-1]) > epsilon
 
     start_S, start_K = torch.nonzero(first).squeeze(1), torch.nonzero(new_run).squeeze(1)
     segment, run_N = torch.cumsum(first, 0) - 1, torch.cumsum(new_run, 0) - 1
@@ -73,14 +74,6 @@ def rank(value_N: Tensor, id_N: Tensor, *, tie_epsilon: float) -> Ranked:
         size_S=_sizes(start_S, n),
         runs_S=_sizes(run_N[start_S], start_K.numel()),
     )
-
-
-def gaussian_scores(ranked: Ranked) -> Tensor:
-    """Scores (N,), float64: `Phi^-1((k - 0.5) / n)` for rank k of n; ties share the mean of theirs."""
-    size_N = torch.repeat_interleave(ranked.size_S, ranked.size_S)
-    quantile_N = torch.special.ndtri((ranked.rank_N.double() - 0.5) / size_N)
-    shared_N = segment_mean(quantile_N, ranked.run_N, ranked.run_size_K).index_select(0, ranked.run_N)
-    return torch.empty_like(shared_N).scatter_(0, ranked.order_N, shared_N)
 
 
 def segment_mean(value_N: Tensor, segment_N: Tensor, size_S: Tensor) -> Tensor:

@@ -54,4 +54,4 @@ class VerlExtRewardManager(RewardManagerBase):
         task = resolve_task(data_source, extra_info)
         settings = self.settings.for_task(task.name, task.category).reward
         result = compute_score(data_source, text, truth, extra_info, settings=settings)
-        return result | {"row": str(extra_info.get("index"))}
+        return result | {"row": f"{data_source}/{extra_info.get('index')}"}

@@ -9,6 +9,7 @@ driver is killed, so every process started here carries a mark in its environmen
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -97,10 +98,8 @@ def _marked(mark: str) -> list[psutil.Process]:
 
 
 def _signal(process: psutil.Process, number: int) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
-    except psutil.NoSuchProcess:
-        pass
 
 
 def main() -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 import transfer_queue as tq
 from omegaconf import OmegaConf, open_dict
@@ -73,12 +72,12 @@ class TaskAware:
         task_N, names = factorize(task.tolist())
         category_of = dict(zip(task.tolist(), category.tolist(), strict=True))
         shaping = [self.settings.for_task(name, category_of[name]) for name in names]
-        shaped = [one.shapes_entropy for one in shaping]
-        low, high = np.array([one.entropy_band if on else (0, np.inf) for one, on in zip(shaping, shaped, strict=True)]).T
-        coeff = torch.tensor([one.entropy_coeff if on else 0.0 for one, on in zip(shaping, shaped, strict=True)])
+        # Without a band a task is inside it always.
+        low, high = torch.tensor([one.entropy_band or (0.0, torch.inf) for one in shaping], dtype=torch.float64).T
+        coeff = torch.tensor([one.entropy_coeff for one in shaping], dtype=torch.float64)
         entropy_N, tokens_N = entropy_band.row_entropy(entropy, mask)
         entropy_K, tokens_K = entropy_band.task_entropy(entropy_N, tokens_N, task_N, len(names))
-        side_K = entropy_band.band_side(entropy_K, torch.from_numpy(low), torch.from_numpy(high))
+        side_K = entropy_band.band_side(entropy_K, low, high)
         rows_a_mini_batch = (
             self.config.actor_rollout_ref.actor.ppo_mini_batch_size * self.config.actor_rollout_ref.rollout.n
         )

