@@ -15,7 +15,7 @@ Axes: N rows of the batch, R rows that take a rank, P rows that take part in sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -43,48 +43,48 @@ class G2RPOSettings:
     """Rewards whose gap to the next one is at most this tie. The order of distinct rewards stays; without it, float
     noise of 1e-7 would give an all-equal group advantages from -1.53 to 1.53. A chain of small gaps is one tie."""
     task_tie_epsilon: Mapping[str, float] = field(default_factory=dict)
-    """Epsilon of single tasks, by label. 0.05 for a task judged by IoU makes 0.71 and 0.74 equal."""
+    """Epsilon of single tasks, by label: with 0.05 for a task judged by IoU, 0.71 and 0.74 are equal."""
     group_map: str = "gaussian"
-    """Stage 1. "gaussian": mean 0, standard deviation 0.923 for distinct rewards and 0.580 for one winner. "zscore":
-    mean 0, deviation 1 (GRPO; one winner gets 2.65, in gaussian 1.53); "zscore_sample": divides by the sample's
-    deviation as verl's `grpo` does (0.935). "centre": mean 0, the reward's own deviation (Dr.GRPO; one winner
-    0.331)."""
+    """Stage 1; the mean of a group is 0 in each. "gaussian": deviation 0.923 for distinct rewards, 0.580 for one
+    winner, who gets 1.53. "zscore": deviation 1, the winner 2.65 (GRPO). "zscore_sample": by the sample's deviation,
+    as verl's `grpo`: 0.935 and 2.47. "centre": the rewards' own deviation, 0.331 and 0.875 for one winner
+    (Dr.GRPO)."""
     plotting_position: str = "hazen"
-    """Probability of rank k of n in gaussian maps: "hazen" (k - 1/2) / n; "blom" (k - 3/8) / (n + 1/4); "tukey" (k -
-    1/3) / (n + 1/3); "van_der_waerden" k / (n + 1). Mean 0 and order stay; the best of 8 gets 1.53, 1.43, 1.41, 1.22
-    and the deviation is 0.923, 0.879, 0.866, 0.769."""
+    """Probability of rank k of n in gaussian maps: "hazen" (k - 1/2) / n, "blom" (k - 3/8) / (n + 1/4), "tukey"
+    (k - 1/3) / (n + 1/3), "van_der_waerden" k / (n + 1). Means of 0 and order stay; the best of 8 gets 1.53, 1.43,
+    1.41, 1.22, the deviation is 0.923, 0.870, 0.855, 0.755."""
     zero_signal: str = "zero"
     """All-equal groups: "zero" scores them 0 and leaves them out of stage 2. "published" lets their zeros take ranks in
     stage 2, as the published code does: with [0]*7+[1] and [1]*8 of one task the second group gets +0.540 and the first
     one's mean falls to -0.540."""
     task_map: str = "gaussian"
-    """Stage 2. "gaussian": every task's scores have mean 0 and a standard deviation near 1 (0.973 for many groups of 8
-    distinct rewards, which share 8 stage-1 scores), while a group's mean may leave 0 ([0]*7+[1] and [0]+[1]*7 of one
-    task: -0.317 and 0.317). "scale": divides by the task's deviation, so it is 1 and group means stay 0. "zscore": also
+    """Stage 2. "gaussian": every task's scores have mean 0 and a deviation near 1 (0.972 for many groups of distinct
+    rewards, which share 8 stage-1 scores), while a group's mean may leave 0 ([0]*7+[1] and [0]+[1]*7 of one task:
+    -0.317 and 0.317). "scale": divides by the task's deviation, so it is 1 and group means stay 0. "zscore": also
     subtracts the task's mean, which every group map leaves at 0. "none": stage-1 scores stay."""
     task_min_rows: int = 1
-    """A task with fewer rows that carry signal keeps its stage-1 scores: 1 maps every task; 32 spares a task with a
-    single group of 8 with one winner under "scale" a doubling of its advantages."""
+    """Tasks with fewer rows that carry signal keep their stage-1 scores. 1 maps all; with 9, a task that has one group
+    with one winner is not blown up by 1 / 0.580 = 1.72 under "scale". Means and order stay."""
     recenter: bool = False
     """Subtract each group's mean after stage 2: group means are 0 again, a part of the task's variance goes (the
-    example of `task_map`: standard deviation 0.883 to 0.824), the order between groups may change."""
+    example of `task_map`: deviation 0.883 to 0.824), the order between groups may change."""
     unit_variance: str = "none"
     """"group": divide each group's stage-1 scores by their deviation, so that all groups weigh the same (one winner:
-    0.580 to 1). "task": divide each task's final scores by their deviation (0.973 to 1). Means of 0 stay; order inside
-    the segment stays. "none": neither."""
+    0.580 to 1). "task": divide each task's scores after stage 2 and re-centring by their root mean square (0.972 to
+    1). Means of 0 and the order inside the segment stay. "none": neither."""
     success_floor: float | None = None
-    """Where the success (accuracy, if given, else reward) is below this, positive advantages become 0: the best of a
-    group of failures is not reinforced. The mean falls: rewards 0, 0.1 .. 0.7 and floor 0.5 keep 3 of 4 positive
-    scores, and the group's mean falls to -0.02."""
+    """Where the success (accuracy if given, else reward) is below this, positive advantages become 0: the best of a
+    group of failures is not reinforced. Means fall: rewards 0, 0.1 .. 0.7 with floor 0.5 lose the one positive score
+    below it and the mean falls from 0 to -0.02. The order may gain ties at 0, and no more."""
     clip: float | None = None
-    """Largest magnitude of an advantage: order stays but for ties at the bound; 3 touches 0.27 % of N(0, 1) and lowers
-    its deviation to 0.995. None: no bound."""
+    """Largest magnitude of an advantage: the order stays but for ties at the bound, means of 0 need not; 3 touches
+    0.27 % of N(0, 1) and lowers its deviation to 0.998. None: no bound."""
     components: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 1.0, "format": 1.0, "structure": 1.0})
-    """Reward parts and their weights in `g2rpo_gdpo`, which maps each part apart; `g2rpo` maps their sum, the
-    reward."""
+    """Reward parts and their weights in `g2rpo_gdpo`, which maps each part apart; `g2rpo` maps the composed reward. A
+    weight scales its part's share of the mean (0) and deviation; the order is that of the weighted sum."""
 
     def __post_init__(self) -> None:
-        known = {
+        known: dict[str, Collection[str]] = {
             "group_map": GROUP_MAPS,
             "plotting_position": PLOTTING_POSITIONS,
             "zero_signal": ("zero", "published"),
@@ -94,11 +94,9 @@ class G2RPOSettings:
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise ValueError(f"g2rpo.{name} is {getattr(self, name)!r}; it must be one of {', '.join(values)}")
-        epsilons = {"tie_epsilon": self.tie_epsilon}
-        epsilons |= {f"task_tie_epsilon.{task}": value for task, value in self.task_tie_epsilon.items()}
-        for name, value in epsilons.items():
+        for name, value in {"tie_epsilon": self.tie_epsilon, **self.task_tie_epsilon}.items():
             if not value >= 0:
-                raise ValueError(f"g2rpo.{name} is {value}; it must be 0 or more")
+                raise ValueError(f"the tie epsilon {name} is {value}; it must be 0 or more")
         if self.clip is not None and not self.clip > 0:
             raise ValueError(f"g2rpo.clip is {self.clip}; it must be greater than 0, or null")
 

@@ -30,7 +30,7 @@ def quantise(value_N: Tensor, ranked: Ranked) -> Tensor:
 
 def gaussian(_value_N: Tensor, ranked: Ranked, offset: float) -> Tensor:
     """`Phi^-1((k - a) / (n + 1 - 2a))` for rank k of n, with a = `offset`; ties share the mean of theirs."""
-    size_N = torch.repeat_interleave(ranked.size_S, ranked.size_S)
+    size_N = torch.repeat_interleave(ranked.size_S, ranked.size_S).double()
     return _share_runs(torch.special.ndtri((ranked.rank_N.double() - offset) / (size_N + 1 - 2 * offset)), ranked)
 
 

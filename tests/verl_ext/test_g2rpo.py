@@ -232,9 +232,25 @@ def test_mismatched_shapes_are_an_error():
         g2rpo_scores(torch.zeros(4, 2), torch.zeros(4, dtype=torch.long))
 
 
-@pytest.mark.parametrize("options", [{"zero_signal": "none"}, {"task_map": "zscore"}, {"tie_epsilon": -1.0}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"zero_signal": "none"},
+        {"task_map": "ema"},
+        {"group_map": "none"},
+        {"plotting_position": "weibull"},
+        {"unit_variance": "batch"},
+        {"clip": 0.0},
+    ],
+)
 def test_unknown_settings_are_an_error(options):
     with pytest.raises(ValueError, match=next(iter(options))):
+        G2RPOSettings(**options)
+
+
+@pytest.mark.parametrize("options", [{"tie_epsilon": -1.0}, {"task_tie_epsilon": {"point_to": float("nan")}}])
+def test_a_negative_epsilon_is_an_error(options):
+    with pytest.raises(ValueError, match="must be 0 or more"):
         G2RPOSettings(**options)
 
 
