@@ -64,7 +64,7 @@ def test_nan_reward_names_the_row():
 
 
 def test_labels_make_tasks():
-    rewards, index = [0, 0, 0, 1] + [0.2, 0.4, 0.6, 0.8], ["a"] * 4 + ["b"] * 4
+    rewards, index = [0, 0, 0, 1, 0.2, 0.4, 0.6, 0.8], ["a"] * 4 + ["b"] * 4
     session, final = batch_labels.sessions([f"{group}_{i}_0" for i, group in enumerate(index)])
     labels = batch_labels.BatchLabels(np.array(["x"] * 4 + ["y"] * 4, dtype=object), session, final)
     with batch_labels.provide(labels):
@@ -76,9 +76,9 @@ def test_labels_make_tasks():
 
 def test_labels_of_another_batch_are_refused():
     session, final = batch_labels.sessions(["a_0_0"])
-    with batch_labels.provide(batch_labels.BatchLabels(np.array(["x"]), session, final)):
-        with pytest.raises(ValueError, match="1 rows"):
-            advantages([0, 1])
+    labels = batch_labels.BatchLabels(np.array(["x"]), session, final)
+    with batch_labels.provide(labels), pytest.raises(ValueError, match="1 rows"):
+        advantages([0, 1])
 
 
 def test_session_ranks_once_by_its_last_output():
