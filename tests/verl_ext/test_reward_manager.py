@@ -1,0 +1,89 @@
+"""The reward manager through verl's loader, on rows as verl hands them over."""
+
+import asyncio
+
+import numpy as np
+import pytest
+import torch
+from tensordict import TensorDict
+from verl import DataProto
+from verl.trainer.ppo.reward import load_reward_manager
+
+
+EXTRA = {"category": "math_vqa", "index": 7, "info": "{}"}
+
+
+class Words:
+    """A tokenizer whose token i is the i-th word given."""
+
+    def __init__(self, words):
+        self.words = words
+
+    def decode(self, ids, skip_special_tokens=True):
+        return " ".join(self.words[int(i)] for i in ids)
+
+
+def manager_and_row(compose_config, response, *, truth="62", limit=96, task="arithmetic", custom=None):
+    config = compose_config(
+        "+machine=cpu", "+recipe=quickstart", "actor_rollout_ref.model.path=none", f"data.max_response_length={limit}"
+    )
+    if custom:
+        config.reward.custom_reward_function.path = custom
+    words = response.split()
+    manager = load_reward_manager(config, Words(words))
+    prompt = torch.zeros(1, 3, dtype=torch.long)
+    ids = torch.arange(len(words)).unsqueeze(0)
+    row = DataProto(
+        batch=TensorDict(
+            {"prompts": prompt, "responses": ids, "attention_mask": torch.ones(1, 3 + len(words), dtype=torch.long)},
+            batch_size=1,
+        ),
+        non_tensor_batch={
+            "data_source": np.array(["offline/arithmetic"], dtype=object),
+            "reward_model": np.array([{"style": "rule", "ground_truth": truth}], dtype=object),
+            "extra_info": np.array(
+                [{"task": "arithmetic", "category": "math_vqa", "index": 7, "info": "{}"}], dtype=object
+            ),
+        },
+    )
+    return manager, row
+
+
+def run(manager, row):
+    manager.loop = asyncio.new_event_loop()
+    return manager.loop.run_until_complete(manager.run_single(row))
+
+
+def test_tokens_and_truncation_reach_the_length_part(compose_config):
+    thinking = "so " * 20
+    manager, row = manager_and_row(compose_config, f"<thinking> {thinking}</thinking> <answer> 62 </answer>")
+    info = run(manager, row)["reward_extra_info"]
+    assert (info["response_tokens"], info["truncated"]) == (25, False)
+    assert (info["acc"], info["length"], info["score"]) == (1.0, 1.0, pytest.approx(1.0))
+    assert info["row"] == "offline/arithmetic/7"
+
+
+def test_response_at_the_limit_is_truncated(compose_config):
+    manager, row = manager_and_row(compose_config, "so " * 96)
+    result = run(manager, row)
+    assert result["reward_extra_info"]["truncated"] is True
+    assert result["reward_score"] == 0.0
+
+
+def test_failure_of_ours_raises_with_the_row(compose_config):
+    manager, row = manager_and_row(
+        compose_config, "<thinking> a </thinking> <answer> 62 </answer>", data_source="nowhere"
+    )
+    row.non_tensor_batch["extra_info"][0]["task"] = "arithmetics"
+    with pytest.raises(ValueError, match="arithmetic"):
+        run(manager, row)
+
+
+def test_custom_reward_function_takes_over(compose_config, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "def compute_score(data_source, solution_str, ground_truth, extra_info):\n"
+        "    return {'score': extra_info['response_tokens'] / 10}\n"
+    )
+    manager, row = manager_and_row(compose_config, "one two three", custom=str(path))
+    assert run(manager, row)["reward_score"] == 0.3
