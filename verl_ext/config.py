@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reward_fns.settings import RewardSettings
-from verl_ext.config_fields import G2RPO_KEYS, LAYER_KEYS, TOP_KEYS, read, refuse, unknown
+from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS, LAYER_KEYS, TOP_KEYS, read, refuse, unknown
+from verl_ext.ema_grpo import EmaSettings
 from verl_ext.g2rpo import G2RPOSettings
 from verl_ext.run_check import check_run
 
@@ -99,6 +100,14 @@ def g2rpo_settings(block: Mapping[str, Any] | None) -> G2RPOSettings:
     values = read(block, "algorithm.g2rpo", G2RPO_KEYS, problems)
     refuse(problems)
     return G2RPOSettings(**values)
+
+
+def ema_settings(block: Mapping[str, Any] | None) -> EmaSettings:
+    """Settings from `algorithm.ema_grpo` (None: the defaults); ValueError lists every problem."""
+    problems: list[str] = []
+    values = read(block, "algorithm.ema_grpo", EMA_KEYS, problems)
+    refuse(problems)
+    return EmaSettings(**values)
 
 
 def check(config: Mapping[str, Any], *, known_tasks: Collection[str] | None = None) -> Settings:

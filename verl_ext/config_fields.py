@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from reward_fns.settings import LENGTH_GATES, THINKING_TAGS, Envelope
+from verl_ext.stages import GROUP_MAPS, PLOTTING_POSITIONS, TASK_MAPS
 
 Check = Callable[[Any], Any]
 
@@ -74,6 +75,31 @@ def _flag(value: Any) -> bool:
     return value
 
 
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("must be an integer of 1 or more")
+    return value
+
+
+def _decay(value: Any) -> float:
+    if _number(value) >= 1:
+        raise ValueError("must lie in [0, 1)")
+    return float(value)
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
+
+
+def _mapping_of(check: Check) -> Check:
+    def check_all(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping) or not all(isinstance(name, str) and name for name in value):
+            raise ValueError("must map names to numbers")
+        return {name: check(item) for name, item in value.items()}
+
+    return check_all
+
+
 LAYER_KEYS: dict[str, Check] = {
     "format_weight": _weight,
     "length_weight": _weight,
@@ -92,9 +118,23 @@ TOP_KEYS: dict[str, Check] = {
 }
 G2RPO_KEYS: dict[str, Check] = {
     "tie_epsilon": _number,
+    "task_tie_epsilon": _mapping_of(_number),
+    "group_map": _one_of(GROUP_MAPS),
+    "plotting_position": _one_of(PLOTTING_POSITIONS),
     "zero_signal": _one_of(("zero", "published")),
-    "task_map": _one_of(("gaussian", "none")),
+    "task_map": _one_of(TASK_MAPS),
+    "task_min_rows": _count,
     "recenter": _flag,
+    "unit_variance": _one_of(("none", "group", "task")),
+    "success_floor": _or_null(_number),
+    "clip": _or_null(_positive),
+    "components": _mapping_of(_number),
+}
+EMA_KEYS: dict[str, Check] = {
+    "decay": _decay,
+    "floor": _positive,
+    "guard": _positive,
+    "tie_epsilon": _number,
 }
 
 

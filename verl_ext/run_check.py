@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from verl_ext.config_fields import G2RPO_KEYS, read
+from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS, read
 
 if TYPE_CHECKING:
     from verl_ext.config import Settings
 
 # Estimators whose advantages depend on the order of the rewards alone.
-RANK_ESTIMATORS = ("g2rpo",)
+RANK_ESTIMATORS = ("g2rpo", "g2rpo_gdpo")
+GROUP_ESTIMATORS = (*RANK_ESTIMATORS, "ema_grpo")
 
 
 def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
@@ -22,6 +23,7 @@ def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
     """
     problems: list[str] = []
     read(_at(config, "algorithm.g2rpo"), "algorithm.g2rpo", G2RPO_KEYS, problems)
+    read(_at(config, "algorithm.ema_grpo"), "algorithm.ema_grpo", EMA_KEYS, problems)
     problems += _estimator_problems(config)
     if settings.shapes_entropy:
         problems += _entropy_problems(config)
@@ -31,17 +33,16 @@ def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
 def _estimator_problems(config: Mapping[str, Any]) -> list[str]:
     problems = []
     estimator = _at(config, "algorithm.adv_estimator")
-    if estimator in RANK_ESTIMATORS:
-        if _at(config, "algorithm.use_kl_in_reward"):
-            problems.append(
-                f"algorithm.use_kl_in_reward=true breaks every tie that {estimator} relies on; "
-                "set it to false and use actor_rollout_ref.actor.use_kl_loss=true"
-            )
-        if _at(config, "actor_rollout_ref.rollout.n") == 1:
-            problems.append(
-                f"actor_rollout_ref.rollout.n=1: a group of one has no ranks, so {estimator} scores every response 0; "
-                "use 8"
-            )
+    if estimator in RANK_ESTIMATORS and _at(config, "algorithm.use_kl_in_reward"):
+        problems.append(
+            f"algorithm.use_kl_in_reward=true breaks every tie that {estimator} relies on; "
+            "set it to false and use actor_rollout_ref.actor.use_kl_loss=true"
+        )
+    if estimator in GROUP_ESTIMATORS and _at(config, "actor_rollout_ref.rollout.n") == 1:
+        problems.append(
+            f"actor_rollout_ref.rollout.n=1: a group of one has nothing to compare, so {estimator} scores every "
+            "response 0; use 8"
+        )
     if _at(config, "algorithm.filter_groups.enable"):
         metric = _at(config, "algorithm.filter_groups.metric")
         if metric in (None, "reward", "score", "seq_reward", "seq_final_reward"):

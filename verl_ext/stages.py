@@ -49,7 +49,7 @@ def zscore(value_N: Tensor, ranked: Ranked, offset: float) -> Tensor:
 def zscore_sample(value_N: Tensor, ranked: Ranked, offset: float) -> Tensor:
     """`(r - mean) / (std + 1e-6)` with the sample standard deviation (n - 1): verl's `grpo`."""
     centred_N = centre(value_N, ranked, offset)
-    size_N = ranked.size_S.index_select(0, ranked.segment_N)
+    size_N = ranked.size_S.index_select(0, ranked.segment_N).double()
     bessel_N = torch.sqrt(size_N / (size_N - 1).clamp_min(1))
     return centred_N / (segment_std(centred_N, ranked) * bessel_N + STD_EPSILON)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,9 @@ from omegaconf import OmegaConf
 
 import verl_ext
 from reward_fns.settings import Envelope
-from verl_ext.config import CATEGORIES, Settings, TaskSettings, check, g2rpo_settings, load
+from verl_ext.config import CATEGORIES, Settings, TaskSettings, check, ema_settings, g2rpo_settings, load
+from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS
+from verl_ext.ema_grpo import EmaSettings
 from verl_ext.g2rpo import G2RPOSettings
 from verl_ext.run_check import check_run
 
@@ -154,6 +157,8 @@ def test_the_defaults_file_equals_the_defaults_in_code_but_for_the_envelopes():
     config = OmegaConf.to_container(OmegaConf.load(DEFAULTS_FILE))
     settings = check(config)
     assert g2rpo_settings(config["algorithm"]["g2rpo"]) == G2RPOSettings()
+    assert ema_settings(config["algorithm"]["ema_grpo"]) == EmaSettings()
+    assert set(config["algorithm"]["g2rpo"]) == set(G2RPO_KEYS)
     assert settings.for_task("x", "document").reward.envelope is not None
     plain = load({**config["verl_ext"], "categories": {}})
     assert all(plain.for_task("x", category) == TaskSettings() for category in CATEGORIES)
@@ -187,6 +192,36 @@ def test_estimator_settings_are_read_and_checked():
         g2rpo_settings({"zero_signals": "zero", "recenter": 1})
 
 
+def test_every_estimator_setting_can_be_configured():
+    assert set(G2RPO_KEYS) == {item.name for item in dataclasses.fields(G2RPOSettings)}
+    assert set(EMA_KEYS) == {item.name for item in dataclasses.fields(EmaSettings)}
+    got = g2rpo_settings({"task_tie_epsilon": {"shape_box": 0.05}, "clip": 3, "success_floor": None})
+    assert (got.task_tie_epsilon, got.clip, got.success_floor) == ({"shape_box": 0.05}, 3.0, None)
+    assert ema_settings({"decay": 0.9}) == EmaSettings(decay=0.9)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"task_tie_epsilon": 0.1},
+        {"task_tie_epsilon": {"a": -1}},
+        {"components": {"": 1.0}},
+        {"components": {"accuracy": "1"}},
+        {"task_min_rows": 0},
+        {"clip": 0},
+        {"group_map": "rank"},
+    ],
+)
+def test_estimator_settings_out_of_range_are_an_error(block):
+    with pytest.raises(ValueError, match=rf"algorithm\.g2rpo\.{next(iter(block))}="):
+        g2rpo_settings(block)
+
+
+def test_ema_settings_out_of_range_are_an_error():
+    with pytest.raises(ValueError, match=r"(?s)2 problem.*decay=1.*guard=0"):
+        ema_settings({"decay": 1, "guard": 0})
+
+
 def test_a_sound_run_passes():
     assert check_run(run_config(), Settings()) == []
     assert check(run_config()) == Settings()
@@ -197,7 +232,10 @@ def test_a_sound_run_passes():
     ("changes", "message"),
     [
         ({"algorithm.use_kl_in_reward": True}, "use_kl_loss"),
+        ({"algorithm.use_kl_in_reward": True, "algorithm.adv_estimator": "g2rpo_gdpo"}, "use_kl_loss"),
         ({"actor_rollout_ref.rollout.n": 1}, "group of one"),
+        ({"actor_rollout_ref.rollout.n": 1, "algorithm.adv_estimator": "ema_grpo"}, "group of one"),
+        ({"algorithm.ema_grpo": {"decays": 0.5}}, "'decay'"),
         ({"algorithm.filter_groups.enable": True}, "use accuracy"),
         ({"algorithm.filter_groups": {"enable": True, "metric": "score"}}, "use accuracy"),
         ({"algorithm.rollout_correction.bypass_mode": True}, "bypass_mode"),
