@@ -9,7 +9,6 @@ from tensordict import TensorDict
 from verl import DataProto
 from verl.trainer.ppo.reward import load_reward_manager
 
-
 EXTRA = {"category": "math_vqa", "index": 7, "info": "{}"}
 
 

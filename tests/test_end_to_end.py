@@ -1,0 +1,132 @@
+"""verl's real pipeline (Ray, TransferQueue, vLLM, FSDP2) for a few steps without a GPU: `pytest -m e2e`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from verl_ext.run_log import read
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(torch.cuda.is_available(), reason="the CPU platform is for machines without a GPU"),
+]
+PROMPTS, RESPONSES, VALIDATION = 6, 4, 24
+ENVIRONMENT = {
+    **os.environ,
+    "VERL_PLATFORM": "cpu",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "OMP_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "RAY_worker_niceness": "0",
+}
+
+
+def call(*command: object) -> None:
+    done = subprocess.run([sys.executable, "-m", *map(str, command)], env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    """Folder with a small data set and a model that has barely been trained."""
+    root = tmp_path_factory.mktemp("prepared")
+    call("data_prep", "prepare", "offline", "--out", root / "data", "--train", 480, "--val", VALIDATION)
+    call("verl_ext.tiny_model", "--data", root / "data", "--out", root / "model", "--steps", 40)
+    return root
+
+
+def train(prepared: Path, run: Path, *overrides: str, steps: int, module: str = "verl_ext.main_ppo") -> None:
+    call(
+        *("verl_ext.supervise", "--run", run, "--steps", steps, "--minutes", 10, "--"),
+        *(sys.executable, "-m", module),
+        f"data.train_files={prepared}/data/train.parquet",
+        f"data.val_files={prepared}/data/val.parquet",
+        f"data.train_batch_size={PROMPTS}",
+        "data.max_prompt_length=256",
+        "data.max_response_length=64",
+        f"actor_rollout_ref.model.path={prepared}/model",
+        f"actor_rollout_ref.actor.ppo_mini_batch_size={PROMPTS}",
+        f"actor_rollout_ref.rollout.n={RESPONSES}",
+        f"trainer.total_training_steps={steps}",
+        "trainer.logger=[]",
+        f"trainer.default_local_dir={run}/checkpoints",
+        *overrides,
+    )
+
+
+@pytest.fixture(scope="module")
+def resumed_run(prepared, tmp_path_factory) -> Path:
+    """Two steps with a checkpoint after the first, then resumed from there for a third."""
+    run = tmp_path_factory.mktemp("run")
+    ours = (
+        "+machine=cpu",
+        "+recipe=quickstart",
+        f"verl_ext.run_dir={run}",
+        f"trainer.validation_data_dir={run}/validation",
+    )
+    train(prepared, run, *ours, "trainer.save_freq=1", "trainer.test_freq=-1", steps=2)
+    # As if the run had been killed in its second step: the metrics of a step without a checkpoint.
+    (run / "checkpoints" / "latest_checkpointed_iteration.txt").write_text("1")
+    train(
+        prepared, run, *ours, "trainer.save_freq=-1", "trainer.test_freq=3", "trainer.val_before_train=False", steps=3
+    )
+    return run
+
+
+def test_steps_are_complete_after_a_resume(resumed_run):
+    assert [entry["step"] for entry in read(resumed_run / "metrics.jsonl")] == [0, 1, 2, 3]
+    assert "Resuming from" in (resumed_run / "train.log").read_text()
+
+
+def test_metrics_per_task(resumed_run):
+    last = read(resumed_run / "metrics.jsonl")[-1]
+    tasks = {key.split("/")[1] for key in last if key.startswith("task/")}
+    assert sum(last[f"task/{task}/rows"] for task in tasks) == PROMPTS * RESPONSES
+    assert sum(last[f"task/{task}/token_share"] for task in tasks) == pytest.approx(1)
+    for task in tasks:
+        assert last[f"task/{task}/entropy"] > 0
+        assert last[f"task/{task}/advantage/hist"]["counts"]
+    assert "actor/entropy_band_loss" in last
+    # vLLM's probabilities are those of FSDP: rollouts are of the weights that are trained.
+    assert last["training/rollout_probs_diff_max"] < 1e-3
+
+
+def test_validation_rows_pair(resumed_run):
+    ends = [(resumed_run / "validation" / f"{step}.jsonl").read_text().splitlines() for step in (0, 3)]
+    first, last = ({json.loads(line)["row"] for line in lines} for lines in ends)
+    assert first == last
+    assert len(first) == VALIDATION
+
+
+def test_summary_and_report(resumed_run):
+    call("verl_ext.report", resumed_run)
+    call("verl_ext.summary", resumed_run)
+    overall = json.loads((resumed_run / "summary.json").read_text())["overall"]
+    assert overall["n"] == VALIDATION
+    assert set(overall) == {"n", "acc_before", "acc_after", "se_before", "se_after", "se_diff"}
+    assert "<svg" in (resumed_run / "report.html").read_text()
+
+
+def test_stock_verl_with_g2rpo(prepared, tmp_path):
+    """Unmodified entry and `sync` trainer: no task labels, all rows one task; verl's own reward function hook."""
+    reward = tmp_path / "reward.py"
+    reward.write_text("from reward_fns.score import compute_score\n")
+    train(
+        *(prepared, tmp_path / "run"),
+        "hydra.searchpath=[pkg://verl_ext.configs]",
+        "+machine=cpu",
+        "algorithm.adv_estimator=g2rpo",
+        f"reward.custom_reward_function.path={reward}",
+        "trainer.val_before_train=False",
+        "trainer.test_freq=1",
+        steps=1,
+        module="verl.trainer.main_ppo",
+    )
+    assert "val-core/offline/" in (tmp_path / "run" / "train.log").read_text()
