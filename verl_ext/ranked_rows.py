@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from verl_ext.ranking import dense
+
 
 @dataclass(frozen=True)
 class RankedRows:
@@ -56,6 +58,18 @@ def ranked_rows(
     return RankedRows(row_R, valid_N, _session_sources(session_N, row_R, valid_N))
 
 
+def rows_with_tokens(mask_BT: Tensor) -> Tensor:
+    """Rows (B,) whose response mask is not all zero: all but those that pad the batch.
+
+    Looks at whole rows only where the first token is masked: the mask may hold as many numbers as the rewards.
+    """
+    valid_B = mask_BT[:, :1].any(-1)
+    if not valid_B.all():
+        rest = torch.nonzero(~valid_B).squeeze(1)
+        valid_B[rest] = mask_BT[rest].any(-1)
+    return valid_B
+
+
 def _check_shapes(rewards_N: Tensor, **others: Tensor | None) -> None:
     if rewards_N.ndim != 1:
         raise ValueError(
@@ -79,14 +93,12 @@ def _check_finite(rewards_N: Tensor, valid_N: Tensor) -> None:
 
 def _session_sources(session_N: Tensor, final_row_R: Tensor, valid_N: Tensor) -> Tensor:
     """Row (N,) whose reward ranks each row's session; padding rows point at themselves."""
-    row_V = torch.nonzero(valid_N).squeeze(1)
-    ids_S, session_V = torch.unique(session_N.index_select(0, row_V), return_inverse=True)
-    session_of_row_N = torch.zeros_like(session_N).scatter_(0, row_V, session_V.to(session_N.dtype))
-    session_R = session_of_row_N.index_select(0, final_row_R).long()
-    count_S = torch.bincount(session_R, minlength=ids_S.numel())
-    if (count_S != 1).any():
-        wrong = ids_S[count_S != 1][:5].tolist()
-        raise ValueError(f"sessions {wrong} do not have exactly one valid row marked in final_N")
-    final_row_S = torch.empty_like(count_S).scatter_(0, session_R, final_row_R)
-    source_N = torch.arange(session_N.numel(), device=session_N.device)
-    return source_N.scatter_(0, row_V, final_row_S.index_select(0, session_V))
+    id_N, row_N = dense(session_N), torch.arange(session_N.numel(), device=session_N.device)
+    final_R = id_N.index_select(0, final_row_R)
+    finals_S = torch.bincount(final_R, minlength=session_N.numel())
+    wrong_N = valid_N & (finals_S.index_select(0, id_N) != 1)
+    if wrong_N.any():
+        shown = torch.unique(session_N[wrong_N])[:5].tolist()
+        raise ValueError(f"sessions {shown} do not have exactly one valid row marked in final_N")
+    final_row_S = torch.zeros_like(row_N).scatter_(0, final_R, final_row_R)
+    return torch.where(valid_N, final_row_S.index_select(0, id_N), row_N)

@@ -87,10 +87,15 @@ def _lexsort(value_N: Tensor, id_N: Tensor) -> Tensor:
     order = _argsort(value_N)
     if n == 0 or (id_N == id_N[0]).all():
         return order
-    if id_N.min() < 0 or id_N.max() >= n:  # else the keys below could overflow
-        id_N = torch.unique(id_N, return_inverse=True)[1]
-    key_N = id_N.index_select(0, order) * n + torch.arange(n, device=id_N.device)
+    key_N = dense(id_N).index_select(0, order) * n + torch.arange(n, device=id_N.device)
     return order.index_select(0, _argsort(key_N))
+
+
+def dense(id_N: Tensor) -> Tensor:
+    """Ids in [0, N) in the same order; those that lie there already stay."""
+    if id_N.numel() == 0 or (id_N.min() >= 0 and id_N.max() < id_N.numel()):
+        return id_N
+    return torch.unique(id_N, return_inverse=True)[1]
 
 
 def _argsort(key_N: Tensor) -> Tensor:

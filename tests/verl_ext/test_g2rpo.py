@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verl_ext.g2rpo import G2RPOResult, G2RPOSettings, g2rpo_scores
+from verl_ext.ranked_rows import rows_with_tokens
 from verl_ext.ranking import factorize
 
 STAGE1 = G2RPOSettings(task_map="none")
@@ -272,6 +273,23 @@ def test_a_session_without_a_final_row_is_an_error():
         g2rpo_scores(torch.rand(3), ids, session_N=ids, final_N=ids.bool())
     with pytest.raises(ValueError, match="final_N"):
         g2rpo_scores(torch.rand(3), ids, session_N=ids)
+
+
+@pytest.mark.parametrize("ids", [[-5, -5, 10**12, 3], [0, 0, 1, 2]])
+def test_sessions_may_have_any_integer_ids(ids):
+    final_N = torch.tensor([False, True, True, True])
+    group_N = torch.zeros(4, dtype=torch.long)
+    result = g2rpo_scores(torch.tensor([9.0, 0.3, 0.1, 0.2]), group_N, session_N=torch.tensor(ids), final_N=final_N)
+    high, low, middle = run([[0.3, 0.1, 0.2]]).scores_N.tolist()
+    assert result.scores_N.tolist() == [high, high, low, middle]
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float32])
+def test_rows_with_tokens_are_those_whose_mask_is_not_all_zero(dtype):
+    mask = torch.tensor([[1, 1, 0], [0, 0, 0], [0, 1, 1], [0, 0, 1]]).to(dtype)
+    assert rows_with_tokens(mask).tolist() == [True, False, True, True]
+    assert rows_with_tokens(mask[:1]).tolist() == [True]
+    assert rows_with_tokens(mask[:, :0]).tolist() == [False] * 4
 
 
 def test_labels_of_any_kind_become_ids():
