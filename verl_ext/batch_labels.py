@@ -6,10 +6,11 @@ the labels around verl's own call; without it (stock trainers) there are none an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,10 @@ class BatchLabels:
     """(N,) `{uid}_{session}` of each row: outputs of one trajectory share it."""
     final: np.ndarray
     """(N,) bool, True for the last output of each session: the row whose reward is ranked."""
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """(N,) floats per part of the reward (accuracy, format, structure, length)."""
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What estimators keep from step to step, by their name; the trainer saves it with its checkpoints."""
 
 
 _labels: ContextVar[BatchLabels | None] = ContextVar("verl_ext_batch_labels", default=None)

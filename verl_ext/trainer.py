@@ -8,7 +8,10 @@ A mix-in over verl's own trainer. Per step it
 
 from __future__ import annotations
 
+import json
+import logging
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +30,12 @@ from verl_ext.ranking import factorize
 from verl_ext.run_log import RunLog
 from verl_ext.validation import validation_metrics
 
+logger = logging.getLogger(__name__)
+
+REWARD_PARTS = ("accuracy", "format", "structure", "length")
+MEMORY_FILE = "verl_ext.json"
+"""In every checkpoint: what estimators keep from step to step."""
+
 
 class TaskAware:
     """Mix-in; `stock_mode` is the name under which verl's own code knows the trainer that it extends."""
@@ -43,6 +52,7 @@ class TaskAware:
             config.trainer.v1.trainer_mode = self.stock_mode
             if self.shapes_entropy:
                 config.actor_rollout_ref.actor.calculate_entropy = True
+        self.memory: dict[str, Any] = {}
         super().__init__(config)
 
     def _build_replay_buffer(self) -> Any:
@@ -85,10 +95,30 @@ class TaskAware:
         return entropy_band.row_weights(side_K, tokens_K, coeff, task_N, mini_batches=mini_batches).float()
 
     def _compute_advantage(self, batch: Any, metrics: dict) -> Any:
-        (label,) = batch_rows.fetch_rewards(batch, self.settings.task_label)
+        label, *parts = batch_rows.fetch_rewards(batch, self.settings.task_label, *REWARD_PARTS)
         session, final = batch_labels.sessions(batch.keys)
-        with batch_labels.provide(batch_labels.BatchLabels(task=label, session=session, final=final)):
+        named = dict(zip(REWARD_PARTS, (part.astype(float) for part in parts), strict=True))
+        labels = batch_labels.BatchLabels(label, session, final, parts=named, memory=self.memory)
+        with batch_labels.provide(labels):
             return super()._compute_advantage(batch, metrics)
+
+    def _save_checkpoint(self) -> None:
+        folder = Path(self.config.trainer.default_local_dir) / f"global_step_{self.global_steps}"
+        folder.mkdir(parents=True, exist_ok=True)
+        # Before verl's own part, which ends by marking the checkpoint as complete.
+        (folder / MEMORY_FILE).write_text(json.dumps(self.memory))
+        super()._save_checkpoint()
+
+    def _load_checkpoint(self) -> None:
+        super()._load_checkpoint()
+        if self.global_steps == 0:
+            return
+        root = Path(self.config.trainer.resume_from_path or self.config.trainer.default_local_dir)
+        folder = root if self.config.trainer.resume_mode == "resume_path" else root / f"global_step_{self.global_steps}"
+        if (folder / MEMORY_FILE).exists():
+            self.memory.update(json.loads((folder / MEMORY_FILE).read_text()))
+        else:
+            logger.warning("%s has no %s: estimators that keep moments start anew", folder, MEMORY_FILE)
 
     def _compute_metrics(self, batch: Any, metrics: dict, timing_raw: dict, global_steps: int, epoch: int) -> None:
         super()._compute_metrics(batch, metrics, timing_raw, global_steps=global_steps, epoch=epoch)

@@ -88,3 +88,41 @@ def test_session_ranks_once_by_its_last_output():
     with batch_labels.provide(batch_labels.BatchLabels(np.array(["x"] * 4), session, final)):
         values = advantages([9, 0, 1, 2])[:, 0]
     np.testing.assert_allclose(values, [-0.9674, -0.9674, 0, 0.9674], atol=1e-3)
+
+
+def labelled(rewards, groups, task, **extra):
+    session, final = batch_labels.sessions([f"{group}_{i}_0" for i, group in enumerate(groups)])
+    return batch_labels.BatchLabels(np.array(task, dtype=object), session, final, **extra)
+
+
+def estimate(name, rewards, groups, **kwargs):
+    rewards = torch.tensor(rewards).unsqueeze(-1)
+    return get_adv_estimator_fn(name)(rewards, torch.ones_like(rewards), index=np.array(groups), **kwargs)[0].squeeze(
+        -1
+    )
+
+
+def test_gdpo_maps_the_parts_apart():
+    parts = {"accuracy": np.array([0.0, 1, 0, 1]), "format": np.array([1.0, 0, 1, 0]), "structure": np.zeros(4)}
+    with batch_labels.provide(labelled([0.0] * 4, ["a"] * 4, ["x"] * 4, parts=parts)):
+        assert estimate("g2rpo_gdpo", [0.0] * 4, ["a"] * 4).abs().max() < 1e-9  # the two parts cancel
+        config = {"g2rpo": {"components": {"accuracy": 1.0}}}
+        np.testing.assert_allclose(
+            estimate("g2rpo_gdpo", [0.0] * 4, ["a"] * 4, config=config)[[1, 3]], 0.7345, atol=1e-3
+        )
+
+
+def test_gdpo_without_parts_names_the_trainer():
+    with pytest.raises(ValueError, match="verl_ext_sync"):
+        estimate("g2rpo_gdpo", [0.0, 1.0], ["a", "a"])
+
+
+def test_ema_moments_stay_in_the_trainers_memory():
+    memory = {}
+    with batch_labels.provide(labelled([0.0, 1.0], ["a", "a"], ["x", "x"], memory=memory)):
+        first = estimate("ema_grpo", [0.0, 1.0], ["a", "a"])
+    assert memory == {"ema_grpo": {"x": (0.5, 0.5)}}
+    np.testing.assert_allclose(first, [-1, 1], atol=1e-4)
+    with batch_labels.provide(labelled([0.0, 0.0], ["a", "a"], ["x", "x"], memory=memory)):
+        assert estimate("ema_grpo", [0.0, 0.0], ["a", "a"]).abs().max() == 0
+    assert memory["ema_grpo"]["x"] == pytest.approx((0.495, 0.495))
