@@ -12,6 +12,7 @@ Axes: N rows of the batch, R rows that take a rank, K tasks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -111,4 +112,4 @@ def _updated(moments: Moments, reward_R: Tensor, task_R: Tensor, names: list[str
 
 def _std(moments: tuple[float, float], floor: float) -> float:
     m1, m2 = moments
-    return max(max(m2 - m1 * m1, 0.0) ** 0.5, floor)
+    return max(math.sqrt(max(m2 - m1 * m1, 0.0)), floor)

@@ -95,7 +95,8 @@ def dense(id_N: Tensor) -> Tensor:
     """Ids in [0, N) in the same order; those that lie there already stay."""
     if id_N.numel() == 0 or (id_N.min() >= 0 and id_N.max() < id_N.numel()):
         return id_N
-    return torch.unique(id_N, return_inverse=True)[1]
+    inverse_N: Tensor = torch.unique(id_N, return_inverse=True)[1]
+    return inverse_N
 
 
 def _argsort(key_N: Tensor) -> Tensor:
