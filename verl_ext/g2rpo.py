@@ -149,7 +149,8 @@ def g2rpo_scores(
     """
     settings = settings or G2RPOSettings()
     task_N = torch.zeros_like(group_N) if task_N is None else task_N
-    rows = ranked_rows(rewards_N, valid_N=valid_N, session_N=session_N, final_N=final_N, group_N=group_N, task_N=task_N)
+    columns = {"group_N": group_N, "task_N": task_N, "success_N": success_N}
+    rows = ranked_rows(rewards_N, valid_N=valid_N, session_N=session_N, final_N=final_N, **columns)
     reward_R, task_R = rows.pick(rewards_N).double(), rows.pick(task_N)
     success_R = reward_R if success_N is None else rows.pick(success_N).double()
 

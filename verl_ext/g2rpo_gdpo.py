@@ -57,7 +57,12 @@ def g2rpo_gdpo_scores(
         )
     task_N = torch.zeros_like(group_N) if task_N is None else task_N
     total_N = sum((weight * components[name].double() for name, weight in weights.items()), torch.zeros(()))
-    columns = {"group_N": group_N, "task_N": task_N, **{name: components[name] for name in weights}}
+    columns = {
+        "group_N": group_N,
+        "task_N": task_N,
+        "success_N": success_N,
+        **{name: components[name] for name in weights},
+    }
     rows = ranked_rows(total_N, valid_N=valid_N, session_N=session_N, final_N=final_N, **columns)
     task_R, group_R = rows.pick(task_N), rows.pick(group_N)
     epsilon = tie_epsilon_of(task_R, settings, task_names)
