@@ -21,6 +21,7 @@ from verl_ext.config import ema_settings, g2rpo_settings
 from verl_ext.ema_grpo import ema_grpo_scores
 from verl_ext.g2rpo import g2rpo_scores
 from verl_ext.g2rpo_gdpo import g2rpo_gdpo_scores
+from verl_ext.ranked_rows import rows_with_tokens
 from verl_ext.ranking import factorize
 
 Config = Mapping[str, Any] | None
@@ -41,7 +42,7 @@ class _Batch:
         labels, device = batch_labels.current(len(rewards_NT)), rewards_NT.device
         task_N, names = factorize(["all"] * len(rewards_NT) if labels is None else labels.task)
         where: dict[str, Any] = {"group_N": factorize(index)[0].to(device), "task_N": task_N.to(device)}
-        where |= {"task_names": names, "valid_N": mask_NT.bool().any(dim=-1)}
+        where |= {"task_names": names, "valid_N": rows_with_tokens(mask_NT)}
         if labels is not None:
             where["session_N"] = factorize(labels.session)[0].to(device)
             where["final_N"] = torch.from_numpy(labels.final).to(device)

@@ -44,7 +44,7 @@ def test_all_problems_come_in_one_message_before_ray(compose_config):
 
 def test_algorithm_block_still_becomes_verls_dataclass(compose_config):
     config = compose_config(*QUICKSTART)
-    algorithm = {key: value for key, value in config.algorithm.items() if key != "g2rpo"}
+    algorithm = {key: value for key, value in config.algorithm.items() if key not in ("g2rpo", "ema_grpo")}
     assert isinstance(omega_conf_to_dataclass(OmegaConf.create(algorithm), AlgoConfig), AlgoConfig)
 
 
