@@ -16,6 +16,10 @@ from data_prep.prompts import THINKING_TAGS, prompt
 from data_prep.schema import make_row
 
 
+EMPTY_CELLS = 3
+"""Empty cells that a caption names beside the full ones (charts and documents have none)."""
+
+
 @dataclass(frozen=True)
 class OfflineTask:
     """One offline task."""
@@ -71,7 +75,9 @@ class OfflineSource:
         name = self.task_at(split, index)
         task = TASKS[name]
         rng = random.Random(f"row {self.seed} {split} {index}")
-        example = task.make(Scene(rng=rng, task=name, split=split, size=self.image_size))
+        scene = Scene(rng=rng, task=name, split=split, size=self.image_size)
+        example = task.make(scene)
+        caption = scene.caption(empties=0 if task.category in ("chart_vqa", "document") else EMPTY_CELLS)
         return make_row(
             data_source=f"offline/{name}",
             task=name,
@@ -79,6 +85,6 @@ class OfflineSource:
             index=index,
             prompt=prompt(example.question, kind=task.kind, thinking_tag=self.thinking_tag),
             ground_truth=example.ground_truth,
-            info={**example.info, "worked": example.worked, "target": example.target},
+            info={**example.info, "worked": example.worked, "target": example.target, "caption": caption},
             images=[png(example.image)],
         )

@@ -53,6 +53,15 @@ class Scene:
     task: str
     split: str
     size: int
+    notes: dict[Cell, str] = field(default_factory=dict)
+    """What stands in which cell, for the caption."""
+
+    def caption(self, *, empties: int) -> str:
+        """The noted cells and `empties` others, in random order: "c2 red circle , a4 none"."""
+        free = [(n % GRID, n // GRID) for n in range(GRID * GRID) if (n % GRID, n // GRID) not in self.notes]
+        cells = [*self.notes, *self.rng.sample(free, empties)]
+        self.rng.shuffle(cells)
+        return " , ".join(f"{cell_text(cell)} {self.notes.get(cell, 'none')}" for cell in cells)
 
     def facts(self, draw: Callable[[], T]) -> T:
         """Draw until the facts belong to this split: one in 8 is kept for validation, whatever the seed."""
@@ -91,6 +100,7 @@ def draw_shape(scene: Scene, image: Image.Image, *, shape: str, color: str, cell
     else:
         pen.polygon([(left + x * (side - 1), top + y * (side - 1)) for x, y in _outline(shape)], fill=255)
     image.paste(COLORS[color], mask=mask)
+    scene.notes[cell] = f"{color} {shape}"
     return np.asarray(mask) > 0
 
 
@@ -147,7 +157,8 @@ def tens(value: float) -> int:
 
 
 def cell_text(cell: Cell) -> str:
-    return f"column {cell[0] + 1} row {cell[1] + 1}"
+    """A cell by column and row, as on a chessboard seen from above: "b3"."""
+    return f"{'abcd'[cell[0]]}{cell[1] + 1}"
 
 
 def png(image: Image.Image) -> bytes:

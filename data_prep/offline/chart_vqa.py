@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from data_prep.offline.canvas import COLORS, Example, Scene
+from data_prep.offline.canvas import COLORS, GRID, Example, Scene
 
 BARS = 3
 
@@ -55,7 +55,8 @@ def draw_chart(scene: Scene, colors: list[str], values: list[int]) -> Image.Imag
     figure, bars, empty = _figure(scene.size)
     axes = figure.axes[0]
     figure.canvas.restore_region(empty)
-    for bar, color, value in zip(bars, colors, values, strict=True):
+    for place, (bar, color, value) in enumerate(zip(bars, colors, values, strict=True), start=1):
+        scene.notes[place, GRID - 1] = f"{color} {value}"
         bar.set_height(value)
         bar.set_facecolor(tuple(part / 255 for part in COLORS[color]))
         axes.draw_artist(bar)

@@ -45,6 +45,7 @@ def draw_digit(scene: Scene, image: Image.Image, *, label: int, cell: Cell) -> t
     tile = (255 - shade).astype(np.uint8)
     left, top = scene.place(cell, side)
     image.paste(Image.fromarray(tile).convert("RGB"), (left, top))
+    scene.notes[cell] = str(label)
     mask = np.zeros((scene.size, scene.size), dtype=bool)
     mask[top : top + side, left : left + side] = tile < 190
     return mask, number

@@ -34,6 +34,7 @@ def _line(scene: Scene, image: Image.Image, row: int, left: str, right: str) -> 
     """One line of print: left text in the first two cells of the row, right text in the last two, a rule below."""
     rng = scene.rng
     middle = 32 * row + 15 + rng.randint(-2, 2)
+    scene.notes.update({(0, row): left.rstrip(":"), (2, row): right})
     draw_text(scene, image, left, at=(3 + rng.randint(0, 2), middle), size=15, font="DejaVuSans")
     draw_text(scene, image, right, at=(66 + rng.randint(0, 2), middle), size=17)
     ImageDraw.Draw(image).line(

@@ -4,7 +4,7 @@ Rows (info shortened; the truth is exact, the target rounded to tens):
     {"data_source": "offline/shape_box", "ability": "grounding",
      "prompt": "<image>Give the bounding box of the blue triangle. ...", "ground_truth": [257.8, 507.8, 476.6, 726.6],
      "info": {"box_format": "relative_1000", "width": 128, "height": 128,
-     "target": "{\"boxes\": [260, 510, 480, 730]}", "worked": "blue triangle column 2 row 3"}}
+     "target": "{\"boxes\": [260, 510, 480, 730]}", "worked": "blue triangle b3"}}
     {"data_source": "offline/digit_box", "prompt": "<image>Give the bounding box of the digit 7. ...", ...}
 """
 

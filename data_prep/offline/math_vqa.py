@@ -60,6 +60,7 @@ def arithmetic(scene: Scene) -> Example:
     for place, text in enumerate((str(left), {"x": "×", "-": "−"}.get(sign, sign), str(right))):
         at = (32 * (column + place) + 16 + rng.randint(-1, 1), 32 * row + 16 + rng.randint(-2, 2))
         draw_text(scene, image, text, at=at, size=20, font=font, anchor="mm")
+        scene.notes[column + place, row] = {"×": "x", "−": "-"}.get(text, text)
     result, worked = solve(left, sign, right)
     return Example(image, "What is the result?", str(result), worked, str(result))
 

@@ -4,10 +4,10 @@ Rows (info shortened):
     {"data_source": "offline/relation", "ability": "spatial_reasoning", "ground_truth": "B",
      "prompt": "<image>Where is the red circle relative to the blue square? A. above B. left C. right D. below ...",
      "info": {"choices": {"A": "above", "B": "left", "C": "right", "D": "below"}, "target": "B", "worked":
-     "red circle column 1 row 2 ; blue square column 4 row 2 ; left ; above A , left B , ... ; so left B"}}
+     "red circle a2 ; blue square d2 ; left ; above A , left B , ... ; so left B"}}
     {"data_source": "offline/point_to", "prompt": "<image>Point to the green square. ...",
      "ground_truth": {"size": [128, 128], "counts": "..."}, "info": {"point_format": "relative_1000", "width": 128,
-     "height": 128, "target": "{\"point_2d\": [380, 610]}", "worked": "green square column 2 row 3"}}
+     "height": 128, "target": "{\"point_2d\": [380, 610]}", "worked": "green square b3"}}
 """
 
 from __future__ import annotations
