@@ -62,7 +62,7 @@ def verify_box(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verdi
     return Verdict(float(hit), 0.8 * overlap + 0.2 * hit, box, "" if overlap == 1 else f"IoU {overlap:.3f}")
 
 
-def box_structure(answer: str, info: Mapping[str, Any]) -> float:
+def box_structure(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> float:
     """1 if the answer is a box that `verify_box` can judge."""
     try:
         read_box(loads(answer))

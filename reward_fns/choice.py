@@ -66,13 +66,26 @@ def _unwrapped_head(text: str) -> str:
     return re.sub(r"\A[(\[{*_`\"'$]{0,4}([A-Z])[\])}*_`\"'$]{0,4}(?=[.):\s]|\Z)", r"\1", text, count=1)
 
 
+def truth_letter(ground_truth: Any, options: Mapping[str, str]) -> str:
+    """The letter of a row; ValueError unless it is one, and one of its options."""
+    truth = str(ground_truth).strip().upper()
+    if len(truth) != 1 or (options and truth not in options):
+        raise ValueError(f"ground_truth {str(ground_truth)[:80]!r} is not a letter of {''.join(options) or 'A-Z'}")
+    return truth
+
+
+def same_option(letter: str | None, truth: str, options: Mapping[str, str]) -> bool:
+    """The same letter, or one whose option has the same text."""
+    if letter is None or letter == truth:
+        return letter == truth
+    return letter in options and plain(options[letter]) == plain(options.get(truth, "")) != ""
+
+
 def verify_choice(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verdict:
     """1 if the answer commits to the right letter and to no other."""
-    options, truth = options_of(info), str(ground_truth).strip().upper()
-    if len(truth) != 1 or (options and truth not in options):
-        raise ValueError(f"ground_truth {ground_truth!r} is not a letter of {''.join(options) or 'A-Z'}")
+    options = options_of(info)
+    truth = truth_letter(ground_truth, options)
     letter, why = read_letter(answer, options)
     if letter is None:
         return wrong(why)
-    same = letter == truth or (letter in options and plain(options[letter]) == plain(options[truth]) != "")
-    return binary(same, letter, f"{letter} is not {truth}")
+    return binary(same_option(letter, truth, options), letter, f"{letter} is not {truth}")

@@ -28,7 +28,7 @@ def loads(text: str) -> Any:
     if len(text) > MAX_CHARS:
         raise BadJSON(f"over {MAX_CHARS} characters")
     text = strip_fence(text)
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+    if nested_over(text, MAX_DEPTH):
         raise BadJSON(f"nested over {MAX_DEPTH} levels")
     try:
         return _DECODER.decode(text)
@@ -45,6 +45,11 @@ def strip_fence(text: str) -> str:
         return text
     inside = text[3:-3]
     return inside[4:].strip() if inside[:4].lower() == "json" else inside.strip()
+
+
+def nested_over(text: str, depth: int) -> bool:
+    """Whether brackets nest deeper than `depth`; cheap for texts that have no more brackets than that."""
+    return text.count("[") + text.count("{") > depth and _depth(text) > depth
 
 
 def is_number(value: object) -> bool:

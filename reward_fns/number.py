@@ -88,7 +88,7 @@ def verify_relaxed(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> V
     written with four plain digits) are exact, as 5 % of a year is a century.
     """
     truth = str(ground_truth)
-    official = relaxed_official(answer.strip(), truth.strip())
+    official = relaxed_official(answer, truth)
     reward, parsed, note = _relaxed_reward(answer, truth)
     return Verdict(official, reward, parsed, note)
 

@@ -89,7 +89,7 @@ def verify_point(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Ver
     return Verdict(float(inside), mask.closeness(px, py), (x, y), "" if inside else "outside the mask")
 
 
-def point_structure(answer: str, info: Mapping[str, Any]) -> float:
+def point_structure(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> float:
     """1 if the answer is a point that `verify_point` can judge."""
     try:
         read_point(loads(answer))

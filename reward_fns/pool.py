@@ -47,6 +47,7 @@ class Pool:
         self.counters: Counter[str] = Counter()
         """calls, timeouts, crashes."""
         self._lock = threading.Lock()
+        self._owner = os.getpid()
         self._idle: LifoQueue[_Worker] = LifoQueue()
         self._workers = [_Worker(prepare) for _ in range(size)]
         for worker in self._workers:
@@ -85,7 +86,9 @@ class Pool:
             self.counters[event] += 1
 
     def close(self) -> None:
-        """End every worker; a later call starts them again."""
+        """End every worker; a later call starts them again. Does nothing in a process forked from the owner."""
+        if os.getpid() != self._owner:
+            return
         for worker in self._workers:
             worker.stop()
 

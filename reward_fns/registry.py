@@ -11,15 +11,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from . import training
 from .box import box_structure, verify_box
+from .charxiv import verify_charxiv
 from .choice import verify_choice
+from .choice_rules import easi_letter, mmstar_letter, verify_with, vlmevalkit_letter
+from .grounding import (
+    spatial_temporal_structure,
+    temporal_structure,
+    tracking_structure,
+    verify_spatial,
+    verify_spatial_temporal,
+    verify_temporal,
+    verify_tracking,
+)
+from .mathvista import verify_mathvista
+from .mmmu import verify_mmmu
 from .number import verify_integer, verify_relaxed
+from .ocrbench import verify_ocrbench
 from .point import point_structure, verify_point
+from .refcoco import refcoco_structure, verify_refcoco
+from .refspatial import verify_refspatial
+from .robospatial import verify_robospatial
+from .segmentation import segmentation_structure, verify_segmentation
 from .text import verify_anls, verify_word
 from .verdict import MAX_ANSWER_CHARS, Verdict, wrong
 
 Verifier = Callable[[str, Any, Mapping[str, Any]], Verdict]
-Structure = Callable[[str, Mapping[str, Any]], float]
+Structure = Callable[[str, Any, Mapping[str, Any]], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +50,7 @@ class Task:
     """general_vqa, math_vqa, chart_vqa, spatial_reasoning, document or grounding."""
     verifier: Verifier
     answer_format: str
-    """What the prompt must ask for: choice, word, integer, number, text, box, point."""
+    """What the prompt must ask for: choice, word, integer, number, text, box, point, span, frames."""
     source: str
     """Where the rule comes from."""
     structure: Structure | None = None
@@ -43,21 +62,91 @@ class Task:
         return self.structure is not None
 
 
+_OFFLINE = "offline set; "
+_ONETHINKER = "OneThinker, EasyR1/verl/reward_function/onethinker_reward.py: "
+
 _ALL = [
-    Task("digit_choice", "general_vqa", verify_choice, "choice", "offline set; one letter or exact option text"),
-    Task("shape_color", "general_vqa", verify_word, "word", "offline set; normalised equality"),
-    Task("arithmetic", "math_vqa", verify_integer, "integer", "offline set; exact integer"),
-    Task("digit_sum", "math_vqa", verify_integer, "integer", "offline set; exact integer"),
-    Task("bar_value", "chart_vqa", verify_relaxed, "number", "offline set; ChartQA relaxed accuracy"),
-    Task("bar_difference", "chart_vqa", verify_relaxed, "number", "offline set; ChartQA relaxed accuracy"),
-    Task("relation", "spatial_reasoning", verify_choice, "choice", "offline set; one letter or exact option text"),
-    Task("point_to", "spatial_reasoning", verify_point, "point", "offline set; point in mask", point_structure),
-    Task("field_read", "document", verify_anls, "text", "offline set; DocVQA ANLS (RRC script)"),
-    Task("receipt_total", "document", verify_anls, "text", "offline set; DocVQA ANLS (RRC script)"),
-    Task("shape_box", "grounding", verify_box, "box", "offline set; IoU >= 0.5", box_structure),
-    Task("digit_box", "grounding", verify_box, "box", "offline set; IoU >= 0.5", box_structure),
+    # The offline data set.
+    Task("digit_choice", "general_vqa", verify_choice, "choice", _OFFLINE + "one letter or exact option text"),
+    Task("shape_color", "general_vqa", verify_word, "word", _OFFLINE + "normalised equality"),
+    Task("arithmetic", "math_vqa", verify_integer, "integer", _OFFLINE + "exact integer"),
+    Task("digit_sum", "math_vqa", verify_integer, "integer", _OFFLINE + "exact integer"),
+    Task("bar_value", "chart_vqa", verify_relaxed, "number", _OFFLINE + "ChartQA relaxed accuracy"),
+    Task("bar_difference", "chart_vqa", verify_relaxed, "number", _OFFLINE + "ChartQA relaxed accuracy"),
+    Task("relation", "spatial_reasoning", verify_choice, "choice", _OFFLINE + "one letter or exact option text"),
+    Task("point_to", "spatial_reasoning", verify_point, "point", _OFFLINE + "point in mask", point_structure),
+    Task("field_read", "document", verify_anls, "text", _OFFLINE + "DocVQA ANLS (RRC script)"),
+    Task("receipt_total", "document", verify_anls, "text", _OFFLINE + "DocVQA ANLS (RRC script)"),
+    Task("shape_box", "grounding", verify_box, "box", _OFFLINE + "IoU >= 0.5", box_structure),
+    Task("digit_box", "grounding", verify_box, "box", _OFFLINE + "IoU >= 0.5", box_structure),
+    # Benchmarks.
+    Task("mmmu", "general_vqa", verify_mmmu, "choice", "MMMU mmmu/utils/eval_utils.py"),
+    Task("mmbench", "general_vqa", verify_with(vlmevalkit_letter), "choice", "VLMEvalKit matching_util.py, one roll"),
+    Task("mmstar", "general_vqa", verify_with(mmstar_letter), "choice", "MMStar eval/vlmeval/evaluate/mmstar.py"),
+    Task("mathvista", "math_vqa", verify_mathvista, "text", "MathVista evaluation/calculate_score.py, stage 2"),
+    Task("ai2d", "chart_vqa", verify_with(vlmevalkit_letter), "choice", "VLMEvalKit matching_util.py"),
+    Task("chartqa", "chart_vqa", verify_relaxed, "number", "ChartQA section 5.1; pix2struct metrics.py"),
+    Task("charxiv", "chart_vqa", verify_charxiv, "text", "CharXiv src/constants.py, the rubrics that rules can decide"),
+    Task("embspatial", "spatial_reasoning", verify_with(easi_letter), "choice", "VLMEvalKit (EASI) can_match_option"),
+    Task("refspatial", "spatial_reasoning", verify_refspatial, "point", "RoboRefer Evaluation/summarize_acc.py"),
+    Task("robospatial", "spatial_reasoning", verify_robospatial, "point", "RoboSpatial-Eval evaluation.py"),
+    Task("docvqa", "document", verify_anls, "text", "RRC script (Qwen-VL eval_mm/infographicsvqa_eval.py)"),
+    Task("infovqa", "document", verify_anls, "text", "RRC script (Qwen-VL eval_mm/infographicsvqa_eval.py)"),
+    Task("ocrbench", "document", verify_ocrbench, "text", "MultimodalOCR OCRBench/scripts"),
+    Task("refcoco", "grounding", verify_refcoco, "box", "IoU >= 0.5; OneThinker eval_bench.py", refcoco_structure),
+    Task("refcoco+", "grounding", verify_refcoco, "box", "IoU >= 0.5; OneThinker eval_bench.py", refcoco_structure),
+    Task("refcocog", "grounding", verify_refcoco, "box", "IoU >= 0.5; OneThinker eval_bench.py", refcoco_structure),
+    # OneThinker's question types; the category of a row goes before the one here.
+    Task("multiple_choice", "general_vqa", training.verify_multiple_choice, "choice", _ONETHINKER + "grade_answer"),
+    Task("numerical", "chart_vqa", training.verify_numerical, "number", _ONETHINKER + "equal to 2 decimals"),
+    Task("regression", "spatial_reasoning", training.verify_regression, "number", _ONETHINKER + "relative accuracy"),
+    Task("math", "math_vqa", training.verify_math, "text", _ONETHINKER + "math-verify"),
+    Task("ocr", "document", training.verify_ocr, "text", _ONETHINKER + "1 - word error rate"),
+    Task("open_ended", "general_vqa", training.verify_open_ended, "text", _ONETHINKER + "mean ROUGE"),
+    Task("spatial_grounding", "grounding", verify_spatial, "box", _ONETHINKER + "IoU", box_structure),
+    Task("temporal_grounding", "grounding", verify_temporal, "span", _ONETHINKER + "IoU", temporal_structure),
+    Task(
+        "spatial_temporal_grounding",
+        "grounding",
+        verify_spatial_temporal,
+        "span and frames",
+        _ONETHINKER + "0.5 span IoU + 0.5 mean box IoU",
+        spatial_temporal_structure,
+    ),
+    Task("tracking", "grounding", verify_tracking, "frames", _ONETHINKER + "mean box IoU", tracking_structure),
+    Task(
+        "segmentation",
+        "grounding",
+        verify_segmentation,
+        "box and points",
+        _ONETHINKER + "weighted IoU and points",
+        segmentation_structure,
+    ),
 ]
 TASKS: dict[str, Task] = {task.name: task for task in _ALL}
+
+_DATA_SOURCES = {
+    "MMMU_DEV_VAL": "mmmu",
+    "MMBench_DEV_EN": "mmbench",
+    "MMBench_DEV_EN_V11": "mmbench",
+    "MathVista_MINI": "mathvista",
+    "AI2D_TEST": "ai2d",
+    "AI2D_TEST_NO_MASK": "ai2d",
+    "ai2d-no-mask": "ai2d",
+    "ChartQA_TEST": "chartqa",
+    "CharXiv_reasoning_val": "charxiv",
+    "EmbSpatial-Bench": "embspatial",
+    "RefSpatial-Bench": "refspatial",
+    "RefSpatial-Expand-Bench": "refspatial",
+    "RefSpatial_wo_unseen": "refspatial",
+    "RoboSpatial-Home": "robospatial",
+    "DocVQA_VAL": "docvqa",
+    "InfoVQA_VAL": "infovqa",
+    "InfographicVQA": "infovqa",
+    "RefCOCOplus": "refcoco+",
+    "RefCOCOp": "refcoco+",
+}
+"""Names of data sets, beside those of the tasks, that resolve to a task."""
 
 UNVERIFIABLE_SUFFIX = "/unverifiable"
 
@@ -67,6 +156,7 @@ def _key(name: str) -> str:
 
 
 _BY_KEY = {_key(name): task for name, task in TASKS.items()}
+_BY_KEY |= {_key(source): TASKS[name] for source, name in _DATA_SOURCES.items()}
 
 
 def resolve_task(data_source: str, extra_info: Mapping[str, Any] | None = None) -> Task:

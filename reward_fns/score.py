@@ -46,7 +46,7 @@ def compute_score(
     try:
         info = {**_info_of(extra), "verify_timeout": settings.verify_timeout}
         verdict = _judge(task, found, ground_truth, info)
-        structure = _structure(task, found, info)
+        structure = _structure(task, found, ground_truth, info)
     except Exception as error:
         row = f"row {extra.get('index', '?')} of {data_source}"
         raise VerifierError(f"task {task.name}, {row}: {type(error).__name__}: {error}") from error
@@ -66,10 +66,10 @@ def _judge(task: Task, found: Extraction | None, ground_truth: Any, info: Mappin
     return wrong("no answer block", judged.parsed, official=judged.official)
 
 
-def _structure(task: Task, found: Extraction | None, info: Mapping[str, Any]) -> float:
+def _structure(task: Task, found: Extraction | None, ground_truth: Any, info: Mapping[str, Any]) -> float:
     if not task.structure or found is None or found.answer is None or len(found.answer) > MAX_ANSWER_CHARS:
         return 0.0
-    return task.structure(found.answer, info)
+    return task.structure(found.answer, ground_truth, info)
 
 
 def _compose(
@@ -99,7 +99,7 @@ def _compose(
         "truncated": bool(extra.get("truncated", False)),
         "verifiable": verdict.official is not None,
         "task": task.name,
-        "category": task.category,
+        "category": str(extra.get("category") or task.category),
     }
 
 

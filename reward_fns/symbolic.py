@@ -9,7 +9,9 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import threading
 from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -34,7 +36,8 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?![A-Za-z])|(?<![\\A-Za-z])(?:o
 _FUNCTIONS = frozenset(("sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "lim", "max", "min", "gcd", "lcm"))
 _LETTERS_ONLY = re.compile(r"[A-Za-z][A-Za-z\s.,'-]+")
 _FRACTION = re.compile(r"(-?)(?:\\[dt]?frac\{(-?[0-9]{1,30})\}\{([0-9]{1,30})\}|([0-9]{1,30})\s?/\s?([0-9]{1,30}))")
-_ASSIGNED = re.compile(r"([A-Za-z]|\\[a-z]{2,9})(?:_\{?\w{1,4}\}?|\(\w\))?\s*=\s*(?P<value>[^=]+)")
+_BARE_NUMBER = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?")
+_ASSIGNED = re.compile(r"(?P<name>(?:[A-Za-z]|\\[a-z]{2,9})(?:_\{?\w{1,4}\}?|\(\w\))?)\s*=\s*(?P<value>[^=]+)")
 
 
 class Formula(NamedTuple):
@@ -76,6 +79,16 @@ def _strip_delimiters(text: str) -> str:
     return text
 
 
+class Question(NamedTuple):
+    """What the quick rules make of an answer: decided, or two formulas for a worker to compare."""
+
+    right: bool | None
+    """None: a worker must compare `gold` and `given`."""
+    why: str
+    gold: str = ""
+    given: str = ""
+
+
 def equivalent(answer: str, truth: str, info: Mapping[str, Any]) -> tuple[bool, str]:
     """(whether the answer has the same value as the truth, why not). At most one call to a worker.
 
@@ -83,44 +96,55 @@ def equivalent(answer: str, truth: str, info: Mapping[str, Any]) -> tuple[bool, 
     calls equal and that agrees with the truth at sample points. Wrong unread: prose round the formula, several
     formulas, chains of equations, another unit, answers over 1,000 characters.
     """
-    gold, given = read_formula(truth), read_formula(answer)
+    question = decide(answer, truth)
+    if question.right is not None:
+        return question.right, question.why
+    result = in_worker("equivalent", question.gold, question.given, timeout=float(info.get("verify_timeout", 1)))
+    return (False, result) if isinstance(result, str) else (bool(result), "not equal")
+
+
+def decide(answer: str, truth: str) -> Question:
+    """The quick rules, in this process; ValueError for an empty truth."""
     if not truth.strip():
         raise ValueError("ground_truth is empty")
+    gold, given = read_formula(truth), read_formula(answer)
     if gold is None:
-        return plain(answer) == plain(truth), "not the expected text"
+        return Question(plain(answer) == plain(truth), "not the expected text")
     if len(gold.body) == 1 and gold.body.isupper():
         letter, why = read_letter(answer, {})
-        return letter == gold.body, why or f"{letter} is not {gold.body}"
+        return Question(letter == gold.body, why or f"{letter} is not {gold.body}")
     if given is None:
-        return False, "not one formula"
+        return Question(False, "not one formula")
     if "".join(gold.body.split()) == "".join(given.body.split()) and gold.unit == given.unit:
-        return True, ""
+        return Question(True, "")
     if (words := _words(gold.body)) is not None:
-        return plain(_words(given.body) or "") == plain(words), "not the expected words"
+        return Question(plain(_words(given.body) or "") == plain(words), "not the expected words")
     if gold.unit and given.unit and gold.unit.rstrip("s") != given.unit.rstrip("s"):
-        return False, f"the unit {given.unit} is not {gold.unit}"
-    return _same_value(_value_side(gold.body), _value_side(given.body), gold.body, float(info.get("verify_timeout", 1)))
+        return Question(False, f"the unit {given.unit} is not {gold.unit}")
+    return _decide_values(gold.body, given.body)
 
 
-def _same_value(gold: str, given: str, whole_gold: str, timeout: float) -> tuple[bool, str]:
+def _decide_values(gold_body: str, given_body: str) -> Question:
+    (gold_name, gold), (given_name, given) = _sides(gold_body), _sides(given_body)
+    if gold_name and given_name and gold_name != given_name:
+        return Question(False, f"{given_name} is not {gold_name}")
     left, right = rational(gold), rational(given)
     if left is not None and right is not None:
-        return abs(left - right) <= abs(left) / 10**6, f"{given} is not {gold}"
+        return Question(abs(left - right) <= abs(left) / 10**6, f"{given} is not {gold}")
     if left is not None and _words(given) is not None:
-        return False, "words, not a number"
-    if given.count("=") > whole_gold.count("="):
-        return False, "a chain of equations"
-    allowed = set(_WORD.findall(whole_gold)) | _FUNCTIONS
+        return Question(False, "words, not a number")
+    if given.count("=") > gold.count("="):
+        return Question(False, "a chain of equations")
+    allowed = set(_WORD.findall(gold_body)) | _FUNCTIONS
     if strange := [word for word in _WORD.findall(given) if word not in allowed]:
-        return False, f"words in the formula: {strange[0]}"
-    result = in_worker("equivalent", gold, given, timeout=timeout)
-    return (result, "not equal") if isinstance(result, bool) else (False, result)
+        return Question(False, f"words in the formula: {strange[0]}")
+    return Question(None, "", gold, given)
 
 
-def in_worker(function: str, *args: str, timeout: float) -> bool | str:
-    """What `symbolic_worker` answers, or why it could not: the answer's fault, counted in `pool().counters`."""
+def in_worker(function: str, *args: str | None, timeout: float) -> Any:
+    """What `symbolic_worker` answers, or a text why it could not: the answer's fault, counted in `pool().counters`."""
     try:
-        return bool(pool().call(f"reward_fns.symbolic_worker:{function}", *args, timeout=timeout))
+        return pool().call(f"reward_fns.symbolic_worker:{function}", *args, timeout=timeout)
     except CallTimeout:
         return f"took over {timeout} s"
     except CallCrashed:
@@ -136,27 +160,39 @@ def rational(body: str) -> Fraction | None:
     return Fraction(number.value) if number else None
 
 
+def same_bare_number(left: str, right: str) -> bool | None:
+    """Whether two plain decimals are equal; None where that is not certain to be math-verify's view as well."""
+    texts = [re.sub(r"\A(\$\$?)(.*)\1\Z", r"\2", text.strip()).strip() for text in (left, right)]
+    if not all(_BARE_NUMBER.fullmatch(text) for text in texts):
+        return None
+    gap = abs(Decimal(texts[0]) - Decimal(texts[1]))
+    # math-verify rounds to six decimals.
+    return None if 0 < gap < Decimal("1e-5") else gap == 0
+
+
 def _words(body: str) -> str | None:
     text = re.sub(r"\\(?:text|mathrm|textbf|mathbf)\{([^{}]*)\}", r"\1", body)
     return text if _LETTERS_ONLY.fullmatch(text.strip()) else None
 
 
-def _value_side(body: str) -> str:
-    """What is behind the equals sign of `x = …` or `f(x) = …`; anything else as it is."""
+def _sides(body: str) -> tuple[str, str]:
+    """(name, value) of `x = …` or `f(x) = …`; ("", body) of anything else. Bare sqrt(…) and pi become LaTeX."""
     match = _ASSIGNED.fullmatch(body)
-    body = match["value"].strip() if match else body
+    name, body = ("".join(match["name"].split()), match["value"].strip()) if match else ("", body)
     body = re.sub(r"(?<![\\A-Za-z])sqrt\(([^()]{1,50})\)", r"\\sqrt{\1}", body)
-    return re.sub(r"(?<![\\A-Za-z])pi(?![A-Za-z])", r"\\pi ", body)
+    return name, re.sub(r"(?<![\\A-Za-z])pi(?![A-Za-z])", r"\\pi ", body)
 
 
 _pools: dict[int, Pool] = {}
+_pools_lock = threading.Lock()
 
 
 def pool() -> Pool:
     """This process's pool; a process that was forked from it gets its own."""
     process = os.getpid()
-    if process not in _pools:
-        _pools.clear()
-        _pools[process] = Pool(POOL_SIZE, prepare="reward_fns.symbolic_worker:prepare")
-        atexit.register(_pools[process].close)
-    return _pools[process]
+    with _pools_lock:
+        if process not in _pools:
+            _pools.clear()
+            _pools[process] = Pool(POOL_SIZE, prepare="reward_fns.symbolic_worker:prepare")
+            atexit.register(_pools[process].close)
+        return _pools[process]

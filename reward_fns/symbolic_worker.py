@@ -18,6 +18,14 @@ def prepare() -> None:
     published_rule("$1$", "answer: 1/2")
 
 
+def judge(gold: str | None, given: str | None, truth: str | None, answer: str | None) -> list[bool | None]:
+    """[equivalent(gold, given), published_rule(truth, answer)], None for a pair that is not asked for."""
+    return [
+        None if gold is None or given is None else equivalent(gold, given),
+        None if truth is None or answer is None else published_rule(truth, answer),
+    ]
+
+
 def published_rule(gold: str, answer: str) -> bool:
     """`verify(parse(gold), parse(answer))`, as OneThinker's reward calls it, without its signals."""
     from math_verify import parse, verify

@@ -56,18 +56,23 @@ def verify_anls(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verd
 
 
 def anls(answer: str, reference: str, *, raw_length: bool) -> float:
-    """1 - distance / length, 0 below 0.5 (0.5 itself stays); two empty texts give 1.
+    """Similarity of the trimmed lower-case texts with single spaces; two empty texts give 1.
 
-    Both sides are trimmed, in lower case, with single spaces. The RRC script divides by the length of the raw
-    upper-cased texts (`raw_length`), so that padding buys score; the reward divides by the normalised length.
+    The RRC script divides by the length of the raw upper-cased texts (`raw_length`), so that padding buys score; the
+    reward divides by the normalised length.
     """
+    left, right = _anls_form(answer), _anls_form(reference)
+    sides = (answer.upper(), reference.upper()) if raw_length else (left, right)
+    return similarity(left, right, max(map(len, sides)))
+
+
+def similarity(left: str, right: str, length: int) -> float:
+    """1 - edit distance / `length`, 0 below 0.5 (0.5 itself stays)."""
     from rapidfuzz.distance import Levenshtein
 
-    left, right = _anls_form(answer), _anls_form(reference)
-    length = max(len(answer.upper()), len(reference.upper())) if raw_length else max(len(left), len(right))
     # Further than half the length scores 0, so the search may stop there.
-    similarity = 1.0 - Levenshtein.distance(left, right, score_cutoff=length // 2 + 1) / length if length else 1.0
-    return similarity if similarity >= ANLS_THRESHOLD else 0.0
+    found = 1.0 - Levenshtein.distance(left, right, score_cutoff=length // 2 + 1) / length if length else 1.0
+    return found if found >= ANLS_THRESHOLD else 0.0
 
 
 def _anls_form(text: str) -> str:
