@@ -15,7 +15,6 @@ from data_prep.offline.canvas import Example, Scene, png
 from data_prep.prompts import THINKING_TAGS, prompt
 from data_prep.schema import make_row
 
-
 EMPTY_CELLS = 3
 """Empty cells that a caption names beside the full ones (charts and documents have none)."""
 

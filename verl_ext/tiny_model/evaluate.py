@@ -42,7 +42,7 @@ def answers(
 
 
 def scores(examples: Sequence[Example], responses: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Per task: `accuracy` (official), `reward`, `format` as means, `tokens` not counted, `rows`."""
+    """Per task: means of `accuracy` (official), `reward` and `format`, and the number of `rows`."""
     sums: dict[str, list[dict[str, float]]] = defaultdict(list)
     for example, text in zip(examples, responses, strict=True):
         score = compute_score(example.data_source, text, example.ground_truth, example.extra_info)

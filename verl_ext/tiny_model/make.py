@@ -70,7 +70,7 @@ def inputs_of(data: Path, *, seed: int, size: build.ModelSize, recipe: warm_star
         "versions": {name: version(name) for name in LIBRARIES},
     }
     text = json.dumps(inputs, sort_keys=True)
-    return inputs | {"hash": hashlib.sha256(text.encode()).hexdigest()}
+    return {**json.loads(text), "hash": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _kept(out: Path, wanted: str) -> dict[str, Any] | None:

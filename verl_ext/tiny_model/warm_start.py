@@ -35,7 +35,7 @@ class Recipe:
     floor: float = 0.05
     """Learning rate at the end, as a share of the peak."""
     stages: tuple[float, float] = (0.35, 0.75)
-    """Ends of the first two stages, as shares of the steps: mostly captions; mostly worked answers; the mixed teacher."""
+    """Ends of the first two stages, as shares of the steps: captions; worked answers; then the mixed teacher."""
     caption: tuple[float, float] = (0.6, 0.1)
     """Share of the rows that are described in the first two stages."""
     quick: tuple[float, float, float] = (0.0, 0.1, 0.65)
