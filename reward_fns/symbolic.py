@@ -27,9 +27,9 @@ _WRAPPERS = [("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed
 _SYMBOLS = {"π": r"\pi ", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "∞": r"\infty ", "°": r"^{\circ}"}
 _SYMBOLS |= {"≤": r"\le ", "≥": r"\ge ", "²": "^{2}", "³": "^{3}", "−": "-", "∪": r"\cup "}
 _UNIT = re.compile(
-    r"\s*(?:\\(?:text|mathrm|rm)\s*)?\{?\s*(?P<unit>(?:square |cubic )?(?:[mck]?m|cm|mm|km|dm|in|ft|yd|kg|mg|g|s|h|min|"
+    r"\s*+(?:\\(?:text|mathrm|rm)\s*+)?+\{?+\s*+(?P<unit>(?:square |cubic )?(?:[mck]?m|dm|in|ft|yd|kg|mg|g|s|h|min|"
     r"L|ml|mL|units?|degrees?|(?:centi|kilo|milli)?met(?:er|re)s?|inch(?:es)?|feet|foot|miles?|seconds?|minutes?|hours?|"
-    r"days?|weeks?|months?|years?|dollars|grams?|liters?|litres?))\s*\}?(?P<power>\s*\^?\{?[23]\}?)?\s*\}?\.?\Z"
+    r"days?|weeks?|months?|years?|dollars|grams?|liters?|litres?))\s*+\}?(?P<power>\s*+\^?\{?[23]\}?)?\s*+\}?\.?\Z"
 )
 _DEGREES = re.compile(r"(?<=[0-9)}])\s?\^?\s?\{?\\circ\}?\Z")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?![A-Za-z])|(?<![\\A-Za-z])(?:or|so|is|to|no|if)(?![A-Za-z])")
