@@ -16,10 +16,11 @@ LEARNING_RATE=${LEARNING_RATE:-2e-4}
 TRAIN_ROWS=${TRAIN_ROWS:-12000}
 VAL_ROWS=${VAL_ROWS:-720}
 MINUTES=${MINUTES:-30}               # limit of the training itself
+OUT=$(realpath -m "$OUT") CACHE=$(realpath -m "$CACHE")
 
-# Without a GPU: verl's CPU platform, one thread a process on few cores, no hub, no niceness for Ray's workers.
-export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} HF_HUB_OFFLINE=1
-export TOKENIZERS_PARALLELISM=false RAY_worker_niceness=0 RAY_USAGE_STATS_ENABLED=0 CUDA_VISIBLE_DEVICES=
+# Without a GPU: verl's CPU platform, two threads a process, no hub, no niceness for Ray's workers.
+export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} HF_HUB_OFFLINE=1
+export TOKENIZERS_PARALLELISM=false RAY_worker_niceness=0 RAY_USAGE_STATS_ENABLED=0
 
 DATA=(
     data.train_files="$CACHE/data/train.parquet"
@@ -32,7 +33,7 @@ DATA=(
 ACTOR=(
     actor_rollout_ref.model.path="$CACHE/model"
     actor_rollout_ref.actor.optim.lr="$LEARNING_RATE"
-    actor_rollout_ref.actor.ppo_mini_batch_size="$PROMPTS"
+    actor_rollout_ref.actor.ppo_mini_batch_size="$((PROMPTS / 2))"
 )
 ROLLOUT=(
     actor_rollout_ref.rollout.n=8
@@ -51,6 +52,7 @@ TRAINER=(
     trainer.logger=[]
     verl_ext.run_dir="$OUT"
 )
+if [ -f "$OUT/validation/0.jsonl" ]; then TRAINER+=(trainer.val_before_train=false); fi
 
 bash examples/install.sh
 PYTHON="$VENV/bin/python"

@@ -193,7 +193,7 @@ def test_a_relation_has_one_right_option():
     opposite = {"left": lambda a, b: a[0] < b[0], "right": lambda a, b: a[0] > b[0],
                 "above": lambda a, b: a[1] < b[1], "below": lambda a, b: a[1] > b[1]}  # fmt: skip
     for row in of_task("relation"):
-        first, second = [tuple(map(int, cell)) for cell in re.findall(r"column (\d) row (\d)", info(row)["worked"])]
+        first, second = re.findall(r"\b([a-d])([1-4])\b", info(row)["worked"])
         holding = [letter for letter, text in info(row)["choices"].items() if opposite[text](first, second)]
         assert holding == [row["reward_model"]["ground_truth"]]
 
