@@ -1,0 +1,88 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from verl_ext import supervise as module
+from verl_ext.supervise import MARK, TIMED_OUT, supervise
+
+# A parent and a daemon of its own session, as Ray's are, which outlives it.
+DAEMON = (
+    "import subprocess, sys, time\n"
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
+    "print('daemon', child.pid, flush=True)\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def keep_signal_handlers():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    yield
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        signal.signal(number, handler)
+
+
+def run(tmp_path, code, *, minutes=1.0):
+    return supervise([sys.executable, "-c", code], run=tmp_path, steps=3, minutes=minutes)
+
+
+def daemon_of(tmp_path):
+    log = (tmp_path / "train.log").read_text()
+    return int(log.split("daemon ")[1].split()[0])
+
+
+def test_success_ends_daemons_too(tmp_path):
+    assert run(tmp_path, DAEMON) == 0
+    assert not psutil.pid_exists(daemon_of(tmp_path))
+
+
+def test_time_limit_ends_everything(tmp_path):
+    start = time.monotonic()
+    assert run(tmp_path, DAEMON + "time.sleep(60)", minutes=0.03) == TIMED_OUT
+    assert time.monotonic() - start < 20
+    assert not psutil.pid_exists(daemon_of(tmp_path))
+
+
+def test_failure_shows_the_end_of_the_log(tmp_path, capsys):
+    assert run(tmp_path, "raise SystemExit('no such model')") == 1
+    assert "no such model" in capsys.readouterr().err
+
+
+def test_interrupt_ends_everything(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "verl_ext.supervise",
+        "--run",
+        str(tmp_path),
+        "--steps",
+        "3",
+        "--minutes",
+        "1",
+        "--",
+    ]
+    process = subprocess.Popen([*command, sys.executable, "-c", DAEMON + "time.sleep(60)"], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while "daemon" not in ((tmp_path / "train.log").read_text() if (tmp_path / "train.log").exists() else ""):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=40)
+    assert process.returncode == module.INTERRUPTED
+    assert b"goes on from the last checkpoint" in error
+    assert not psutil.pid_exists(daemon_of(tmp_path))
+
+
+def test_other_processes_are_left_alone(tmp_path):
+    other = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(30)"], env={**os.environ, MARK: "another run"}
+    )
+    try:
+        assert run(tmp_path, DAEMON) == 0
+        assert other.poll() is None
+    finally:
+        other.kill()
