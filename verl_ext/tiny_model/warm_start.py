@@ -25,7 +25,7 @@ STATE = "warm_start.pt"
 class Recipe:
     """Settings of the warm start."""
 
-    steps: int = 1200
+    steps: int = 1500
     batch: int = 48
     muon_lr: float = 6e-3
     """For the matrices inside the layers."""
