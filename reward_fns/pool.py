@@ -104,6 +104,9 @@ class _Worker:
     def call(self, target: str, args: tuple[Any, ...], timeout: float) -> Any:
         if self._process is None or self._process.poll() is not None:
             self._start()
+        elif not self._child:
+            # The successor of a killed child greets now: its caller should not have to wait past the deadline.
+            self._greet()
         self._number += 1
         # CLOCK_MONOTONIC is the same for all processes of a machine.
         deadline = time.monotonic() + timeout
@@ -120,7 +123,7 @@ class _Worker:
         while True:
             reply = self._read(deadline)
             if reply is None:
-                self._replace_child()
+                self._kill_child()
                 raise CallTimeout(f"over {timeout} s")
             if "child" in reply:
                 self._child = reply["child"]
@@ -152,10 +155,6 @@ class _Worker:
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )
-        self._greet()
-
-    def _replace_child(self) -> None:
-        self._kill_child()
         self._greet()
 
     def _kill_child(self) -> None:

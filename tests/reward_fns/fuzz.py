@@ -1,7 +1,7 @@
 """Hostile answers against every task: `python tests/reward_fns/fuzz.py 100000`.
 
-Every call must return numbers from 0 to 1, raise nothing, and end by its deadline (1 s; symbolic calls are cut there
-and get half a second on top for the replacement of their worker).
+Every call must return numbers from 0 to 1, raise nothing, and end within a second. The symbolic limit is 0.25 s, so that
+a second is enough for the worker's replacement, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from reward_fns import symbolic
 from reward_fns.score import compute_score
 from reward_fns.settings import RewardSettings
 
-SPARE = 0.5
 NASTY = [
     "",
     " ",
@@ -93,7 +92,7 @@ def attack(
 ) -> float:
     """Judge `pairs`, or `calls` made-up ones; AssertionError naming the first misbehaviour. Seconds of the slowest."""
     generator, slowest = random.Random(seed), 0.0
-    settings = RewardSettings(verify_timeout=deadline / 4)
+    settings = RewardSettings(verify_timeout=0.25)
     symbolic.equivalent("\\sqrt{2}", "x", {"verify_timeout": 60})  # starting a worker is not part of a call
     for row, answer in pairs or ((generator.choice(ROWS), texts(generator)) for _ in range(calls)):
         response = answer if generator.random() < 0.1 else f"<thinking>t</thinking><answer>{answer}</answer>"
@@ -104,7 +103,7 @@ def attack(
         for key in ("acc", "accuracy", "format", "structure", "length"):
             assert 0.0 <= found[key] <= 1.0, f"{where}: {key} is {found[key]}"
         assert 0.0 <= found["score"] <= 1.1, where
-        assert seconds < deadline + SPARE, f"{where}: took {seconds:.2f} s"
+        assert seconds < deadline, f"{where}: took {seconds:.2f} s"
         slowest = max(slowest, seconds)
         if seen is not None:
             seen[row.task] += 1
