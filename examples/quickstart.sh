@@ -12,7 +12,7 @@ CACHE=${CACHE:-runs/cache}           # data set and warm-started model, shared b
 SEED=${SEED:-0}
 STEPS=${STEPS:-40}
 PROMPTS=${PROMPTS:-16}               # prompts a step, 8 responses each
-LEARNING_RATE=${LEARNING_RATE:-2e-4}
+LEARNING_RATE=${LEARNING_RATE:-1.5e-4}   # falls to a twentieth along a cosine
 TRAIN_ROWS=${TRAIN_ROWS:-12000}
 VAL_ROWS=${VAL_ROWS:-720}
 MINUTES=${MINUTES:-30}               # limit of the training itself
@@ -33,6 +33,8 @@ DATA=(
 ACTOR=(
     actor_rollout_ref.model.path="$CACHE/model"
     actor_rollout_ref.actor.optim.lr="$LEARNING_RATE"
+    actor_rollout_ref.actor.optim.lr_scheduler_type=cosine
+    actor_rollout_ref.actor.optim.min_lr_ratio=0.05
     actor_rollout_ref.actor.ppo_mini_batch_size="$((PROMPTS / 2))"
 )
 ROLLOUT=(
