@@ -25,6 +25,8 @@ from .grounding import (
     verify_temporal,
     verify_tracking,
 )
+from .mathverse import verify_mathverse
+from .mathvision import verify_mathvision
 from .mathvista import verify_mathvista
 from .mmmu import verify_mmmu
 from .number import verify_integer, verify_relaxed
@@ -84,6 +86,8 @@ _ALL = [
     Task("mmbench", "general_vqa", verify_with(vlmevalkit_letter), "choice", "VLMEvalKit matching_util.py, one roll"),
     Task("mmstar", "general_vqa", verify_with(mmstar_letter), "choice", "MMStar eval/vlmeval/evaluate/mmstar.py"),
     Task("mathvista", "math_vqa", verify_mathvista, "text", "MathVista evaluation/calculate_score.py, stage 2"),
+    Task("mathverse", "math_vqa", verify_mathverse, "text", "MathVerse; letters and values (its judge is a model)"),
+    Task("mathvision", "math_vqa", verify_mathvision, "text", "MATH-V evaluation/evaluate.py and utils.py"),
     Task("ai2d", "chart_vqa", verify_with(vlmevalkit_letter), "choice", "VLMEvalKit matching_util.py"),
     Task("chartqa", "chart_vqa", verify_relaxed, "number", "ChartQA section 5.1; pix2struct metrics.py"),
     Task("charxiv", "chart_vqa", verify_charxiv, "text", "CharXiv src/constants.py, the rubrics that rules can decide"),
@@ -130,6 +134,10 @@ _DATA_SOURCES = {
     "MMBench_DEV_EN": "mmbench",
     "MMBench_DEV_EN_V11": "mmbench",
     "MathVista_MINI": "mathvista",
+    "MathVerse-lmmseval": "mathverse",
+    "MathVerse_MINI": "mathverse",
+    "MathVision_MINI": "mathvision",
+    "MATH-V": "mathvision",
     "AI2D_TEST": "ai2d",
     "AI2D_TEST_NO_MASK": "ai2d",
     "ai2d-no-mask": "ai2d",

@@ -141,6 +141,16 @@ def _decide_values(gold_body: str, given_body: str) -> Question:
     return Question(None, "", gold, given)
 
 
+def is_formula(truth: str) -> bool:
+    """Whether these rules can decide about a truth: a number, a formula, or at most two words; no prose."""
+    gold = read_formula(truth)
+    if gold is None or "\n" in gold.body:
+        return False
+    if words := _words(gold.body):
+        return len(words.split()) <= 2
+    return not set(_WORD.findall(gold.body)) - _FUNCTIONS
+
+
 def in_worker(function: str, *args: str | None, timeout: float) -> Any:
     """What `symbolic_worker` answers, or a text why it could not: the answer's fault, counted in `pool().counters`."""
     try:

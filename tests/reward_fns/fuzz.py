@@ -1,7 +1,7 @@
 """Hostile answers against every task: `python tests/reward_fns/fuzz.py 100000`.
 
-Every call must return numbers from 0 to 1, raise nothing, and end within a second. The symbolic limit is 0.25 s, so that
-a second is enough for the worker's replacement, too.
+Every call must return numbers from 0 to 1, raise nothing, and end within a second. The symbolic limit is 0.25 s, so
+that a second is enough for the worker's replacement, too.
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ def attack(
     """Judge `pairs`, or `calls` made-up ones; AssertionError naming the first misbehaviour. Seconds of the slowest."""
     generator, slowest = random.Random(seed), 0.0
     settings = RewardSettings(verify_timeout=0.25)
-    symbolic.equivalent("\\sqrt{2}", "x", {"verify_timeout": 60})  # starting a worker is not part of a call
+    for row in ROWS:  # starting workers and importing libraries is not part of a call
+        compute_score(row.task, f"<answer>{row.answer}+</answer>", row.truth, {"info": row.info})
+    symbolic.equivalent("\\sqrt{2}", "x", {"verify_timeout": 60})
     for row, answer in pairs or ((generator.choice(ROWS), texts(generator)) for _ in range(calls)):
         response = answer if generator.random() < 0.1 else f"<thinking>t</thinking><answer>{answer}</answer>"
         start = time.perf_counter()
