@@ -73,6 +73,6 @@ def test_a_random_draw_is_noted() -> None:
     ],
 )
 def test_readers_are_linear(task: str, bomb: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     verify(task, bomb, "A", INFO)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 3

@@ -90,10 +90,10 @@ def test_mathvision(answer: str, truth: str, info: dict[str, object], official: 
     ],
 )
 def test_latex_number(text: str, value: float | None) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     found = latex_number(text)
     assert found == pytest.approx(value) if value is not None else found is None
-    assert time.perf_counter() - start < 0.2
+    assert time.process_time() - start < 3
 
 
 def test_a_truth_that_is_no_option_is_an_error() -> None:

