@@ -1,6 +1,6 @@
-"""Hostile answers against every task: `python tests/reward_fns/fuzz.py 100000`.
+"""Hostile answers against every task: `python tests/reward_fns/fuzz.py [CALLS [SECONDS]]`.
 
-Every call must return numbers from 0 to 1, raise nothing, and end within a second. The symbolic limit is 0.25 s, so
+Every call must return numbers from 0 to 1, raise nothing, and end in time (1 s). The symbolic limit is 0.25 s, so
 that a second is enough for the worker's replacement, too.
 """
 
@@ -93,9 +93,6 @@ def attack(
     """Judge `pairs`, or `calls` made-up ones; AssertionError naming the first misbehaviour. Seconds of the slowest."""
     generator, slowest = random.Random(seed), 0.0
     settings = RewardSettings(verify_timeout=0.25)
-    for row in ROWS:  # starting workers and importing libraries is not part of a call
-        compute_score(row.task, f"<answer>{row.answer}+</answer>", row.truth, {"info": row.info})
-    symbolic.equivalent("\\sqrt{2}", "x", {"verify_timeout": 60})
     for row, answer in pairs or ((generator.choice(ROWS), texts(generator)) for _ in range(calls)):
         response = answer if generator.random() < 0.1 else f"<thinking>t</thinking><answer>{answer}</answer>"
         start = time.perf_counter()
@@ -112,11 +109,20 @@ def attack(
     return slowest
 
 
+def warm_up() -> None:
+    """Starting workers and importing libraries is not part of a call."""
+    for row in ROWS:
+        compute_score(row.task, f"<answer>{row.answer}</answer>", row.truth, {"info": row.info})
+    symbolic.equivalent("\\sqrt{2}", "x", {"verify_timeout": 60})
+
+
 def main() -> None:
+    warm_up()
     calls = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    deadline = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
     seen: Counter[str] = Counter()
     start = time.perf_counter()
-    slowest = attack(None, deadline=1.0, calls=calls, seen=seen, seed=int(start))
+    slowest = attack(None, deadline=deadline, calls=calls, seen=seen, seed=int(start))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{calls} calls over {len(seen)} tasks in {time.perf_counter() - start:.0f} s, slowest {slowest:.2f} s, ")
     print(f"memory {memory:.0f} MB, workers {dict(symbolic.pool().counters)}")
