@@ -70,10 +70,7 @@ def test_response_at_the_limit_is_truncated(compose_config):
 
 
 def test_failure_of_ours_raises_with_the_row(compose_config):
-    manager, row = manager_and_row(
-        compose_config, "<thinking> a </thinking> <answer> 62 </answer>", data_source="nowhere"
-    )
-    row.non_tensor_batch["extra_info"][0]["task"] = "arithmetics"
+    manager, row = manager_and_row(compose_config, "<answer> 62 </answer>", task="arithmetics")
     with pytest.raises(ValueError, match="arithmetic"):
         run(manager, row)
 
