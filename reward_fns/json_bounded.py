@@ -47,26 +47,22 @@ def strip_fence(text: str) -> str:
     return inside[4:].strip() if inside[:4].lower() == "json" else inside.strip()
 
 
-def nested_over(text: str, depth: int) -> bool:
-    """Whether brackets nest deeper than `depth`; cheap for texts that have no more brackets than that."""
-    return text.count("[") + text.count("{") > depth and _depth(text) > depth
+def nested_over(text: str, limit: int) -> bool:
+    """Whether brackets nest deeper than `limit`; cheap for texts that have no more brackets than that."""
+    if text.count("[") + text.count("{") <= limit:
+        return False
+    depth = 0
+    for match in _BRACKETS_OUTSIDE_STRINGS.finditer(text):
+        mark = match.group()
+        depth += (mark in "[{") - (mark in "]}")
+        if depth > limit:
+            return True
+    return False
 
 
 def is_number(value: object) -> bool:
     """A JSON number: bool is an int to Python, not here."""
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for match in _BRACKETS_OUTSIDE_STRINGS.finditer(text):
-        mark = match.group()
-        if mark in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif mark in "]}":
-            depth -= 1
-    return deepest
 
 
 def _integer(digits: str) -> int:
