@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .choice import read_letter
@@ -154,11 +155,17 @@ def is_formula(truth: str) -> bool:
 def in_worker(function: str, *args: str | None, timeout: float) -> Any:
     """What `symbolic_worker` answers, or a text why it could not: the answer's fault, counted in `pool().counters`."""
     try:
-        return pool().call(f"reward_fns.symbolic_worker:{function}", *args, timeout=timeout)
+        return _asked(function, args, timeout)
     except CallTimeout:
         return f"took over {timeout} s"
     except CallCrashed:
         return "crashed the worker twice"
+
+
+@lru_cache(maxsize=4096)
+def _asked(function: str, args: tuple[str | None, ...], timeout: float) -> Any:
+    """One call of a worker. The responses to one prompt often give the same answer; failures are not remembered."""
+    return pool().call(f"reward_fns.symbolic_worker:{function}", *args, timeout=timeout)
 
 
 def rational(body: str) -> Fraction | None:
