@@ -40,9 +40,7 @@ def manager_and_row(compose_config, response, *, truth="62", limit=96, task="ari
         non_tensor_batch={
             "data_source": np.array(["offline/arithmetic"], dtype=object),
             "reward_model": np.array([{"style": "rule", "ground_truth": truth}], dtype=object),
-            "extra_info": np.array(
-                [{"task": "arithmetic", "category": "math_vqa", "index": 7, "info": "{}"}], dtype=object
-            ),
+            "extra_info": np.array([EXTRA | {"task": task}], dtype=object),
         },
     )
     return manager, row
@@ -67,6 +65,12 @@ def test_response_at_the_limit_is_truncated(compose_config):
     result = run(manager, row)
     assert result["reward_extra_info"]["truncated"] is True
     assert result["reward_score"] == 0.0
+
+
+def test_failure_of_ours_raises_with_the_nearest_task(compose_config):
+    manager, row = manager_and_row(compose_config, "<answer> 62 </answer>", task="arithmetics")
+    with pytest.raises(ValueError, match=r"unknown task 'arithmetics'.*nearest: 'arithmetic'"):
+        run(manager, row)
 
 
 def test_custom_reward_function_takes_over(compose_config, tmp_path):
