@@ -114,7 +114,6 @@ def test_summary_and_report(resumed_run):
     assert "<svg" in (resumed_run / "report.html").read_text()
 
 
-@pytest.mark.stock
 def test_stock_verl_with_g2rpo(prepared, tmp_path):
     """Unmodified entry and `sync` trainer: no task labels, all rows one task; verl's own reward function hook."""
     reward = tmp_path / "reward.py"
