@@ -21,6 +21,8 @@ OUT=$(realpath -m "$OUT") CACHE=$(realpath -m "$CACHE")
 # Without a GPU: verl's CPU platform, two threads a process, no hub, no niceness for Ray's workers.
 export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false RAY_worker_niceness=0 RAY_USAGE_STATS_ENABLED=0
+# A GPU, if there is one, stays out of sight (an empty value would make Ray refuse its logical GPU).
+export EXTRA=${EXTRA:-cpu} CUDA_VISIBLE_DEVICES=-1
 
 DATA=(
     data.train_files="$CACHE/data/train.parquet"

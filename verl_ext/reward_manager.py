@@ -24,7 +24,8 @@ class VerlExtRewardManager(RewardManagerBase):
     """Scores one response with `reward_fns.compute_score` under the settings of its task.
 
     A custom reward function in verl's config takes the place of `compute_score` and gets the same `extra_info`.
-    A failure of a verifier raises with the row's name; verl then drops the prompt group and counts it.
+    A failure of a verifier raises with the row's name. verl logs it and leaves the response out; the trainer counts it
+    (`training/missing_responses`, `val/failed_rows`).
     """
 
     def __init__(self, config: Any, tokenizer: Any, compute_score: Any = None, **_unused: Any) -> None:

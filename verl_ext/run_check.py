@@ -60,6 +60,11 @@ def _entropy_problems(config: Mapping[str, Any]) -> list[str]:
             "algorithm.rollout_correction.bypass_mode=true computes no entropy before the update, which decides the "
             "side of the band; set it to false, or entropy_coeff to 0"
         )
+    if _at(config, "distillation.enabled"):
+        problems.append(
+            "distillation.enabled=true brings a loss of its own, which the entropy term would replace; "
+            "set it to false, or entropy_coeff to 0"
+        )
     mode = _at(config, "trainer.v1.trainer_mode")
     if mode is not None and not str(mode).startswith("verl_ext_"):
         problems.append(

@@ -25,7 +25,7 @@ from verl_ext.run_log import read
 
 MARK = "VERL_EXT_SUPERVISED"
 GRACE_SECONDS = 20
-FAILED, TIMED_OUT, INTERRUPTED = 1, 124, 130
+TIMED_OUT, INTERRUPTED = 124, 130
 
 
 def supervise(command: list[str], *, run: Path, steps: int, minutes: float) -> int:

@@ -132,11 +132,14 @@ class TaskAware:
                 tie_epsilon=settings_of.g2rpo_settings(self.config.algorithm.get("g2rpo")).tie_epsilon,
             )
         )
+        responses = self.config.data.train_batch_size * self.config.actor_rollout_ref.rollout.n
+        metrics["training/missing_responses"] = float(responses - int((rows.valid & rows.final).sum()))
         self.run_log.write(global_steps, {**metrics, **advantage_histogram(rows)})
 
     def _val_metrics_update(self, data_sources: Any, sample_uids: Any, results: Any, *args: Any, **kwargs: Any) -> dict:
         metrics = super()._val_metrics_update(data_sources, sample_uids, results, *args, **kwargs)
-        metrics.update(validation_metrics(results))
+        expected = sum(kwargs["expected_acc_counts"].values())
+        metrics.update(validation_metrics(results, expected=expected))
         if self.run_log.last_step < 0:  # before training there is no step to log it with
             self.run_log.write(self.global_steps, metrics)
         return metrics

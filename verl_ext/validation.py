@@ -7,18 +7,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def validation_metrics(results: Mapping[str, Sequence[Any]]) -> dict[str, float]:
+def validation_metrics(results: Mapping[str, Sequence[Any]], *, expected: int) -> dict[str, float]:
     """Mean of `acc` (the benchmark authors' rule) over verifiable rows, per task, per category, and the mean over
-    categories, from the lists of the reward's results (one entry a response). Rows whose reward failed are left out and
-    counted in `val/failed_rows`."""
+    categories, from the lists of the reward's results (one entry a response that came back).
+
+    `val/failed_rows` counts those of the `expected` responses that did not come back: verl leaves them out of its own
+    means without a word. Raises KeyError where the reward function returns no task, category or acc.
+    """
+    missing = [name for name in ("task", "category", "acc") if name not in results]
+    if missing:
+        raise KeyError(
+            f"the reward's results have no {', '.join(missing)}: set reward.reward_manager.name=verl_ext, or return "
+            "them from your reward function"
+        )
     accuracies: dict[str, list[float]] = defaultdict(list)
-    failed = unverifiable = 0
-    names = ("task", "category", "acc", "verifiable")
-    rows = zip(*(results.get(name, []) for name in names), strict=True)
+    unverifiable = 0
+    judged = results.get("verifiable", [True] * len(results["task"]))
+    rows = zip(results["task"], results["category"], results["acc"], judged, strict=True)
     for task, category, acc, verifiable in rows:
-        if task is None or acc is None:
-            failed += 1
-        elif not verifiable:
+        if not verifiable:
             unverifiable += 1
         else:
             accuracies[f"task/{task}"].append(float(acc))
@@ -26,6 +33,7 @@ def validation_metrics(results: Mapping[str, Sequence[Any]]) -> dict[str, float]
     means = {name: sum(values) / len(values) for name, values in accuracies.items()}
     categories = [value for name, value in means.items() if name.startswith("category/")]
     metrics = {f"val/{name}/accuracy": value for name, value in means.items()}
+    failed = expected - len(results["task"])
     metrics |= {"val/failed_rows": float(failed), "val/unverifiable_rows": float(unverifiable)}
     if categories:
         metrics["val/mean_accuracy"] = sum(categories) / len(categories)
