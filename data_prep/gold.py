@@ -21,7 +21,7 @@ def gold_response(row: Mapping[str, Any], *, thinking_tag: str = "thinking") -> 
 
 
 def gold_answer(row: Mapping[str, Any]) -> str:
-    """The ground truth in the answer format of the row: a letter for a choice, a point for a mask, a box in its unit."""
+    """The ground truth in the row's answer format: a letter for a choice, a point for a mask, a box in its unit."""
     extra = row["extra_info"]
     task = resolve_task(row["data_source"], extra)
     info = json.loads(extra["info"]) if isinstance(extra["info"], str) else extra["info"]
