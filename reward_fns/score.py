@@ -31,8 +31,9 @@ def compute_score(
 
     - accuracy: the hardened reward of the answer, 0 without a valid answer block; `acc` is the official figure, which
       then judges the text after the last closing thinking tag.
-    - length: the envelope's value at `extra_info["response_tokens"]`, 0 where accuracy < 0.5 unless the gate is
-      "always"; without a token count or an envelope its weight goes to accuracy. `response_tokens` is -1 if unknown.
+    - length: the envelope's value at `length_tokens`, which is `extra_info["response_tokens"]` or, by the setting
+      `length_scope`, `extra_info["thinking_tokens"]`; 0 where accuracy < 0.5 unless the gate says otherwise, and 0 for
+      truncated responses. Without a token count or an envelope its weight goes to accuracy. Unknown counts are -1.
     - structure: share of the JSON that is right, 0 where the format is wrong.
     - verifiable: False where no rule can decide; then acc and accuracy are 0 and must be left out of means.
 
@@ -53,7 +54,7 @@ def compute_score(
     well_formed = found is not None and format_ok(solution_str, settings.thinking_tag)
     if data_source.endswith(UNVERIFIABLE_SUFFIX):
         verdict = Verdict(None, 0.0, verdict.parsed, "the row is marked as unverifiable")
-    return _compose(task, verdict, well_formed, structure if well_formed else 0.0, settings, extra)
+    return _result(task, verdict, well_formed, structure if well_formed else 0.0, settings, extra)
 
 
 def _judge(task: Task, found: Extraction | None, ground_truth: Any, info: Mapping[str, Any]) -> Verdict:
@@ -72,7 +73,37 @@ def _structure(task: Task, found: Extraction | None, ground_truth: Any, info: Ma
     return task.structure(found.answer, ground_truth, info)
 
 
-def _compose(
+def compose(
+    *,
+    accuracy: float,
+    well_formed: float,
+    structure: float,
+    tokens: float | None,
+    truncated: bool,
+    settings: RewardSettings,
+) -> tuple[float, float]:
+    """(score, its length part) from the other parts: the formula of `compute_score`.
+
+    `structure` is 0 for a task whose answer is no JSON. Without tokens (None) or an envelope the weight of the length
+    part goes to accuracy.
+    """
+    length_weight, length = 0.0, 0.0
+    if settings.envelope and tokens is not None:
+        length_weight = settings.length_weight
+        if _earns_length(accuracy, truncated, settings):
+            length = envelope_value(tokens, settings.envelope)
+    score = (1 - settings.format_weight - length_weight) * accuracy
+    score += settings.format_weight * well_formed + length_weight * length
+    return score + settings.structure_weight * structure, length
+
+
+def _earns_length(accuracy: float, truncated: bool, settings: RewardSettings) -> bool:
+    if truncated and not settings.length_of_truncated:
+        return False
+    return {"correct": accuracy >= RIGHT, "positive": accuracy > 0, "always": True}[settings.length_gate]
+
+
+def _result(
     task: Task,
     verdict: Verdict,
     well_formed: bool,
@@ -81,22 +112,27 @@ def _compose(
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
     accuracy = 0.0 if verdict.official is None else verdict.reward
-    tokens, length_weight, length = extra.get("response_tokens"), 0.0, 0.0
-    if settings.envelope and tokens is not None:
-        length_weight = settings.length_weight
-        if settings.length_gate == "always" or accuracy >= RIGHT:
-            length = envelope_value(tokens, settings.envelope)
-    score = (1 - settings.format_weight - length_weight) * accuracy
-    score += settings.format_weight * well_formed + length_weight * length
+    truncated = bool(extra.get("truncated", False))
+    tokens = extra.get("response_tokens")
+    counted = tokens if settings.length_scope == "response" else extra.get("thinking_tokens")
+    score, length = compose(
+        accuracy=accuracy,
+        well_formed=well_formed,
+        structure=structure,
+        tokens=counted,
+        truncated=truncated,
+        settings=settings,
+    )
     return {
-        "score": score + (settings.structure_weight * structure if task.structured else 0.0),
+        "score": score,
         "acc": float(verdict.official or 0.0),
         "accuracy": float(accuracy),
         "format": float(well_formed),
         "structure": float(structure),
         "length": float(length),
         "response_tokens": float(-1 if tokens is None else tokens),
-        "truncated": bool(extra.get("truncated", False)),
+        "length_tokens": float(-1 if counted is None else counted),
+        "truncated": truncated,
         "verifiable": verdict.official is not None,
         "task": task.name,
         "category": str(extra.get("category") or task.category),

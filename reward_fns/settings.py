@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 THINKING_TAGS = ("thinking", "think")
-LENGTH_GATES = ("correct", "always")
+LENGTH_GATES = ("correct", "positive", "always")
+LENGTH_SCOPES = ("response", "thinking")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,12 @@ class RewardSettings:
     structure_weight: float = 0.1
     """w_s, added on top for tasks whose answer is JSON."""
     length_gate: str = "correct"
-    """"correct": the length part counts only where accuracy >= 0.5; "always": everywhere."""
+    """Where the length part counts: "correct" where accuracy >= 0.5, "positive" where accuracy > 0 (a box with IoU 0.2
+    is paid for its length too), "always" everywhere (a wrong answer of the right length earns w_l)."""
+    length_scope: str = "response"
+    """Tokens that the envelope sees: "response" all of them, "thinking" those that begin before the last `<answer>`."""
+    length_of_truncated: bool = False
+    """Whether a response cut off at the limit can earn the length part."""
     envelope: Envelope | None = None
     """Length envelope in tokens; None switches the length part off."""
     thinking_tag: str = "thinking"
@@ -59,6 +65,10 @@ class RewardSettings:
             problems.append(f"format_weight + length_weight must be <= 1, got {total}")
         if self.length_gate not in LENGTH_GATES:
             problems.append(f"length_gate must be one of {', '.join(LENGTH_GATES)}, got {self.length_gate!r}")
+        if self.length_scope not in LENGTH_SCOPES:
+            problems.append(f"length_scope must be one of {', '.join(LENGTH_SCOPES)}, got {self.length_scope!r}")
+        if not isinstance(self.length_of_truncated, bool):
+            problems.append(f"length_of_truncated must be true or false, got {self.length_of_truncated!r}")
         if self.envelope is not None and not isinstance(self.envelope, Envelope):
             problems.append(f"envelope must be an Envelope or None, got {self.envelope!r}")
         if self.thinking_tag not in THINKING_TAGS:

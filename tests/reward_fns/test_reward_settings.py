@@ -13,8 +13,22 @@ def test_envelope_bounds(bounds: tuple[int, int, int, int]) -> None:
 
 def test_all_problems_at_once() -> None:
     with pytest.raises(ValueError) as error:
-        RewardSettings(format_weight=2, length_weight=float("nan"), length_gate="sometimes", thinking_tag="thought")
-    for name in ("format_weight", "length_weight", "length_gate", "thinking_tag"):
+        RewardSettings(
+            format_weight=2,
+            length_weight=float("nan"),
+            length_gate="sometimes",
+            length_scope="answer",
+            length_of_truncated=1,
+            thinking_tag="thought",
+        )
+    for name in (
+        "format_weight",
+        "length_weight",
+        "length_gate",
+        "length_scope",
+        "length_of_truncated",
+        "thinking_tag",
+    ):
         assert name in str(error.value)
 
 

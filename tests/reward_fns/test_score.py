@@ -6,7 +6,7 @@ import time
 import pytest
 
 from reward_fns.registry import TASKS
-from reward_fns.score import compute_score
+from reward_fns.score import compose, compute_score
 from reward_fns.settings import Envelope, RewardSettings
 from reward_fns.verdict import VerifierError
 
@@ -30,6 +30,7 @@ def test_right_and_well_formed() -> None:
         "structure": 0.0,
         "length": 0.0,
         "response_tokens": -1.0,
+        "length_tokens": -1.0,
         "truncated": False,
         "verifiable": True,
         "task": "arithmetic",
@@ -57,6 +58,48 @@ def test_composition(response: str, tokens: int | None, settings: RewardSettings
     assert score("arithmetic", response, "62", settings, response_tokens=tokens)["score"] == pytest.approx(expected), (
         why
     )
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [("correct", [0.0, 0.0, 1.0, 1.0]), ("positive", [0.0, 1.0, 1.0, 1.0]), ("always", [1.0, 1.0, 1.0, 1.0])],
+)
+def test_length_gate(gate: str, expected: list[float]) -> None:
+    settings = RewardSettings(envelope=ENVELOPE.envelope, length_gate=gate)
+    parts = {"well_formed": 1.0, "structure": 0.0, "tokens": 25, "truncated": False, "settings": settings}
+    assert [compose(accuracy=accuracy, **parts)[1] for accuracy in (0.0, 0.2, 0.5, 1.0)] == expected
+
+
+@pytest.mark.parametrize(("pays", "expected"), [(False, 0.9), (True, 1.0)])
+def test_a_truncated_response_earns_no_length_part_unless_it_should(pays: bool, expected: float) -> None:
+    settings = RewardSettings(envelope=ENVELOPE.envelope, length_of_truncated=pays)
+    found = score("arithmetic", respond("62"), "62", settings, response_tokens=25, truncated=True)
+    assert found["score"] == pytest.approx(expected)
+
+
+def test_length_scope_decides_which_tokens_the_envelope_sees() -> None:
+    counts = {"response_tokens": 45, "thinking_tokens": 15}
+    whole = score("arithmetic", respond("62"), "62", ENVELOPE, **counts)
+    settings = RewardSettings(envelope=ENVELOPE.envelope, length_scope="thinking")
+    thinking = score("arithmetic", respond("62"), "62", settings, **counts)
+    assert (whole["length_tokens"], whole["length"]) == (45.0, 0.25)
+    assert (thinking["length_tokens"], thinking["length"]) == (15.0, 0.5)
+    assert thinking["response_tokens"] == 45.0
+    uncounted = score("arithmetic", respond("62"), "62", settings, response_tokens=45)
+    assert (uncounted["score"], uncounted["length_tokens"]) == (1.0, -1.0)
+
+
+@pytest.mark.parametrize("tokens", [15, 25, 60])
+def test_shaping_leaves_the_accuracy_that_filtering_sees(tokens: int) -> None:
+    assert score("arithmetic", respond("62"), "62", ENVELOPE, response_tokens=tokens)["accuracy"] == 1.0
+
+
+def test_the_score_can_be_composed_again_from_its_result() -> None:
+    """What the trainer relies on where the envelope follows the lengths."""
+    found = score("shape_box", respond('{"boxes": [1, 2, 30, 40]}'), "[1, 2, 30, 40]", ENVELOPE, response_tokens=35)
+    parts = {"accuracy": found["accuracy"], "well_formed": found["format"], "structure": found["structure"]}
+    again = compose(**parts, tokens=found["length_tokens"], truncated=found["truncated"], settings=ENVELOPE)
+    assert again == (found["score"], found["length"])
 
 
 def test_structure_needs_the_format_and_a_usable_box() -> None:
