@@ -1,7 +1,7 @@
 """Tables and figures from the stored runs: `python examples/evidence/tables.py` writes results/tables.md and *.png.
 
-Accuracy: greedy answers on the validation rows, before (step 0) and after the last step. The interval of a difference is
-that of the mean over seeds (t, 95 %) where there are three seeds or more, else the paired standard error over rows, x 2.
+Accuracy: greedy answers on the validation rows, before (step 0) and after the last step. The interval of a difference
+is that of the mean over seeds (t, 95 %) where there are three or more, else twice the paired standard error over rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every launch script's command, composed with the installed verl's configuration and checked as a run would check it."""
+"""Every launch script's command, composed with the installed verl's configuration and checked as a run does it."""
 
 import importlib.metadata
 import os
