@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -16,15 +14,8 @@ from typing import Any
 from tqdm import tqdm
 
 from data_prep.check_rows import Rules, load_processor, row_problems
-from data_prep.dataset_files import (
-    content_digests,
-    key_digest,
-    open_any,
-    open_prepared,
-    parquet_files,
-    read_batches,
-    schema_problems,
-)
+from data_prep.dataset_files import open_any, open_prepared, parquet_files, read_batches, schema_problems
+from data_prep.digests import Places, content_digests, key_digest, repeats, shared
 from data_prep.parallel import make_rows
 from data_prep.schema import row_name
 from reward_fns.settings import THINKING_TAGS
@@ -126,18 +117,6 @@ class Report:
         return "\n".join([*lines, "", f"problems: {self.counts.total()}" if self.counts else "nothing wrong"])
 
 
-@dataclass
-class Places:
-    """What stands in which row of a file: 64-bit digests and row numbers, 16 bytes an entry."""
-
-    digests: array[int] = field(default_factory=lambda: array("Q"))
-    rows: array[int] = field(default_factory=lambda: array("Q"))
-
-    def add(self, digest: int, row: int) -> None:
-        self.digests.append(digest)
-        self.rows.append(row)
-
-
 @dataclass(frozen=True)
 class GroupChecker:
     """Checks the row groups of files; a process gets one of these and the numbers of its jobs."""
@@ -197,31 +176,10 @@ def check_files(files: list[Path], held_out: list[Path] | None, rules: Rules, *,
                     places.add(*entry)
             bar.update(found["rows"])
     for path in everything:
-        for row, earlier in _repeats(keys[path]):
+        for row, earlier in repeats(keys[path]):
             report.add("duplicate", path, row, "", f"the same data_source and index as row {earlier}")
     pairs = combinations(files, 2) if held_out is None else ((one, two) for one in files for two in held_out)
     for one, two in pairs:
-        for row, other in _shared(contents[two], contents[one]):
+        for row, other in shared(contents[two], contents[one]):
             report.add("leak", two, row, "", f"an image, video or prompt that row {other} of {one} has")
     return report
-
-
-def _repeats(places: Places) -> Iterator[tuple[int, int]]:
-    """(row, first row with the same digest) by row."""
-    import numpy as np
-
-    digests, rows = np.asarray(places.digests, np.uint64), np.asarray(places.rows, np.int64)
-    _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
-    earlier = rows[first[inverse]]
-    return ((int(row), int(before)) for row, before in zip(rows, earlier, strict=True) if row != before)
-
-
-def _shared(left: Places, right: Places) -> Iterator[tuple[int, int]]:
-    """(row of `left`, row of `right`) of every entry of `left` whose digest `right` has."""
-    import numpy as np
-
-    digests, rows = np.asarray(right.digests, np.uint64), np.asarray(right.rows, np.int64)
-    wanted = np.asarray(left.digests, np.uint64)
-    values, first = np.unique(digests, return_index=True)
-    for at in np.nonzero(np.isin(wanted, values))[0]:
-        yield left.rows[int(at)], int(rows[first[np.searchsorted(values, wanted[at])]])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -81,26 +79,6 @@ def read_batches(
         except (pa.ArrowException, OSError) as error:
             last = sum(sizes[: at + 1]) - 1
             raise ValueError(f"{path}: rows {place} to {last} cannot be read (damaged file?): {error}") from error
-
-
-def digest(data: bytes) -> int:
-    """64 bits of a hash: of a million different inputs two are alike with a probability of 3e-8."""
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
-
-
-def key_digest(data_source: str, index: int) -> int:
-    """What tells rows apart, as `data_source/index` does in validation."""
-    return digest(f"{data_source}/{index}".encode())
-
-
-def content_digests(row: Mapping[str, Any]) -> list[int]:
-    """One per image (its bytes) and video (its path); of a row without any, the prompt without case and white space."""
-    found = [digest(image["bytes"]) for image in row["images"] or []]
-    found += [digest(f"video {video}".encode()) for video in row["videos"] or []]
-    if not found:
-        words = " ".join(message["content"] for message in row["prompt"]).casefold().split()
-        found.append(digest(" ".join(("prompt", *words)).encode()))
-    return found
 
 
 class TableWriter:

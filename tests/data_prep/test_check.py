@@ -13,7 +13,7 @@ from PIL import Image
 from data_prep import check
 from data_prep.check_rows import out_of_range
 from data_prep.offline import OfflineSource
-from data_prep.schema import SCHEMA, make_row
+from data_prep.schema import make_row, to_table
 
 SOURCE = OfflineSource()
 
@@ -33,8 +33,8 @@ def row(index: int, **changed) -> dict:
     return make_row(**{**values, **changed})
 
 
-def write(path: Path, rows: list[dict], schema: pa.Schema = SCHEMA) -> Path:
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, row_group_size=4)
+def write(path: Path, rows: list[dict]) -> Path:
+    pq.write_table(to_table(rows), path, row_group_size=4)
     return path
 
 
@@ -133,6 +133,16 @@ def test_images_videos_and_bare_prompts_must_not_leak(tmp_path, capsys):
     assert "leak" not in found(capsys, one, two, "--val")
 
 
+def test_an_image_by_its_path_is_the_image_in_bytes(tmp_path, capsys):
+    (tmp_path / "1.png").write_bytes(png(1))
+    one = write(tmp_path / "one.parquet", [row(1)])
+    two = write(tmp_path / "two.parquet", [row(2, images=[str(tmp_path / "1.png")])])
+    assert found(capsys, one, two)["leak"] == 1
+    (tmp_path / "1.png").unlink()
+    problems = found(capsys, one, two)
+    assert problems["image"] == 1 and "leak" not in problems
+
+
 def test_a_folder_stands_for_its_files(tmp_path, capsys):
     write(tmp_path / "a.parquet", [row(0)])
     write(tmp_path / "b.parquet", [row(0)])
@@ -140,8 +150,8 @@ def test_a_folder_stands_for_its_files(tmp_path, capsys):
 
 
 def test_other_columns_are_reported_and_the_other_files_still_checked(tmp_path, capsys):
-    other = SCHEMA.remove(SCHEMA.get_field_index("ability")).append(pa.field("answer", pa.string()))
-    one = write(tmp_path / "one.parquet", [{**row(0), "answer": "6"}], other)
+    one = tmp_path / "one.parquet"
+    pq.write_table(to_table([row(0)]).drop_columns("ability").append_column("answer", pa.array(["6"])), one)
     two = write(tmp_path / "two.parquet", [row(0, ground_truth="six")])
     problems = found(capsys, one, two)
     assert (problems["schema"], problems["truth"]) == (2, 1)
