@@ -1,7 +1,11 @@
-"""verl's agent loops without repeated image processing: plug point `rollout.agent.agent_loop_manager_class`.
+"""verl's agent loops with a seed per request, and without repeated image processing: plug point
+`rollout.agent.agent_loop_manager_class`.
+
+verl saves no sampling state, so a resumed run would draw other responses. Here the seed of every request follows from
+the run's seed, the step, the row and the session.
 
 verl 0.9.1 runs the image processor three times for every response: for the prompt's tokens, for the reward and for
-training. All of these depend on the prompt's images alone, so the n responses of a prompt share two results here.
+training. All of these depend on the prompt's images alone, so the n responses of a prompt share two results.
 """
 
 from __future__ import annotations
@@ -30,6 +34,12 @@ def images_key(images: Sequence[Image.Image]) -> str:
         digest.update(f"{image.mode} {image.size} ".encode())
         digest.update(image.tobytes())
     return digest.hexdigest()
+
+
+def request_seed(run_seed: int, *, validate: bool, step: int, data_source: str, index: Any, session: int) -> int:
+    """Seed of one response, in [0, 2**63); the same in every process and Python."""
+    text = f"{run_seed}|{'val' if validate else 'train'}|{step}|{data_source}|{index}|{session}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 class Recent(OrderedDict):
@@ -67,8 +77,33 @@ class CachedSingleTurn(SingleTurnAgentLoop):
         return list(tokens)
 
 
-class _CachedWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
-    """verl's agent-loop worker; the images' features are computed once for a prompt."""
+class _SeededWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
+    """verl's agent-loop worker; requests carry seeds where that makes a run repeatable."""
+
+    async def _run_agent_loop(self, sampling_params: dict, trajectory: dict, **kwargs: Any) -> Any:
+        rollout = self.config.actor_rollout_ref.rollout
+        wanted = (self.config.get("verl_ext") or {}).get("seeded_rollouts", True) and rollout.name == "vllm"
+        # The asynchronous modes depend on timing anyway, and a request continued after a weight update would start its
+        # random stream again from the same seed.
+        if wanted and self.config.trainer.v1.trainer_mode == "sync":
+            seed = request_seed(
+                rollout.seed,
+                validate=trajectory["validate"],
+                step=int(trajectory["step"]),
+                data_source=str(kwargs.get("data_source")),
+                index=_plain(trajectory["sample_index"]),
+                session=kwargs["session_id"],
+            )
+            sampling_params = {**sampling_params, "seed": seed}
+        return await super()._run_agent_loop(sampling_params, trajectory, **kwargs)
+
+
+def _plain(index: Any) -> Any:
+    return index.item() if hasattr(index, "item") else getattr(index, "data", index)
+
+
+class _CachedWorker(_SeededWorker):
+    """The images' features are computed once for a prompt."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,6 +118,12 @@ class _CachedWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
             self._features.keep(key, super()._compute_multi_modal_inputs(output, input_ids))
         # verl takes entries out of the dict that it gets; `mm_token_type_ids` it recomputes from the tokens.
         return dict(self._features[key])
+
+
+class SeededAgentLoopManager(AgentLoopManagerTQ):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.agent_loop_workers_class = ray.remote(_SeededWorker)
 
 
 class CachedAgentLoopManager(AgentLoopManagerTQ):

@@ -15,10 +15,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reward_fns.settings import RewardSettings
-from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS, LAYER_KEYS, TOP_KEYS, read, refuse, unknown
+from verl_ext.auto_envelope import AutoEnvelopeSettings
+from verl_ext.config_fields import (
+    BLOCKS,
+    EMA_KEYS,
+    FILTER_KEYS,
+    G2RPO_KEYS,
+    LAYER_KEYS,
+    SAMPLING_KEYS,
+    TOP_KEYS,
+    read,
+    read_block,
+    refuse,
+    unknown,
+)
 from verl_ext.ema_grpo import EmaSettings
+from verl_ext.entropy_control import DualSettings
 from verl_ext.g2rpo import G2RPOSettings
+from verl_ext.group_filter import FilterSettings
 from verl_ext.run_check import check_run
+from verl_ext.sampler import SamplingSettings
 
 CATEGORIES = ("general_vqa", "math_vqa", "chart_vqa", "spatial_reasoning", "document", "grounding")
 _REWARD = RewardSettings()
@@ -32,10 +48,20 @@ class TaskSettings:
 
     reward: RewardSettings = field(default_factory=RewardSettings)
     """Weights of the reward's parts and the length envelope."""
+    envelope_mode: str = "static"
+    """static, or auto: the envelope follows the lengths of the task's correct responses inside the static one. Without
+    a static envelope there is none either way."""
     entropy_band: tuple[float, float] | None = (0.2, 0.6)
     """Lowest and highest mean token entropy in nats that cost nothing; None switches the term off."""
     entropy_coeff: float = 0.02
-    """Lambda: loss per nat outside the band; 0 switches the term off."""
+    """Lambda: loss per nat outside the band; where a dual variable controls it, its start. 0 switches the term off."""
+    entropy_warmup_steps: int = 0
+    """Steps over which the coefficient rises linearly from 0: with 10, a tenth of it acts in the first step."""
+    entropy_control: str = "fixed"
+    """fixed, or dual: the coefficient rises while the task is outside its band and falls inside, see `entropy_dual`."""
+
+
+_TASK_KEYS = ("envelope_mode", "entropy_band", "entropy_coeff", "entropy_warmup_steps", "entropy_control")
 
 
 @dataclass(frozen=True)
@@ -52,6 +78,17 @@ class Settings:
     """Folder of metrics.jsonl, config.yaml and the report; None: `trainer.default_local_dir`."""
     poll_interval: float = 0.2
     """Seconds between two looks of the trainer into verl's replay buffer (verl: 2.0, which a short step would wait)."""
+    seeded_rollouts: bool = True
+    """A seed per request in sync mode, so that a resumed run draws what the other would have drawn. vLLM then draws
+    row by row, which costs a little; false leaves it to vLLM."""
+    filter: FilterSettings = field(default_factory=FilterSettings)
+    """Groups that a batch takes."""
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    """Tasks that a batch holds."""
+    auto_envelope: AutoEnvelopeSettings = field(default_factory=AutoEnvelopeSettings)
+    """Of tasks whose `envelope_mode` is auto."""
+    entropy_dual: DualSettings = field(default_factory=DualSettings)
+    """Of tasks whose `entropy_control` is dual."""
     defaults: Layer = field(default_factory=dict)
     """Layer for all tasks: the keys of LAYER_KEYS."""
     categories: Mapping[str, Layer] = field(default_factory=dict)
@@ -64,9 +101,9 @@ class Settings:
         if category not in CATEGORIES:
             raise ValueError(f"task {task!r}: " + unknown("category", category, CATEGORIES))
         merged = self._merge(category, task)
-        entropy = {name: merged.pop(name) for name in ("entropy_band", "entropy_coeff") if name in merged}
+        own = {name: merged.pop(name) for name in _TASK_KEYS if name in merged}
         reward = RewardSettings(thinking_tag=self.thinking_tag, verify_timeout=self.verify_timeout, **merged)
-        return TaskSettings(reward=reward, **entropy)
+        return TaskSettings(reward=reward, **own)
 
     @property
     def shapes_entropy(self) -> bool:
@@ -77,6 +114,12 @@ class Settings:
             and layer.get("entropy_coeff", TaskSettings.entropy_coeff) > 0
             for layer in merged
         )
+
+    @property
+    def moves_envelopes(self) -> bool:
+        """Whether any task's envelope can follow its lengths."""
+        merged = (self._merge(category, task) for category in CATEGORIES for task in ("", *self.tasks))
+        return any(layer.get("envelope_mode") == "auto" and layer.get("envelope") is not None for layer in merged)
 
     def _merge(self, category: str, task: str) -> dict[str, Any]:
         return {**self.defaults, **self.categories.get(category, {}), **self.tasks.get(task, {})}
@@ -119,11 +162,15 @@ def check(config: Mapping[str, Any], *, known_tasks: Collection[str] | None = No
 
 
 def _load(block: Any, known_tasks: Collection[str] | None, problems: list[str]) -> Settings:
-    layers: dict[str, Any] = dict.fromkeys(("defaults", "categories", "tasks"))
+    layers: dict[str, Any] = dict.fromkeys(("defaults", "categories", "tasks", "filter", "sampling"))
+    blocks: dict[str, Any] = dict.fromkeys(BLOCKS)
     if isinstance(block, Mapping):
-        layers = {name: block.get(name) for name in layers}
-        block = {name: value for name, value in block.items() if name not in layers}
-    top = read(block, "verl_ext", TOP_KEYS, problems, also=tuple(layers))
+        layers, blocks = {name: block.get(name) for name in layers}, {name: block.get(name) for name in BLOCKS}
+        block = {name: value for name, value in block.items() if name not in (*layers, *BLOCKS)}
+    top = read(block, "verl_ext", TOP_KEYS, problems, also=(*layers, *BLOCKS))
+    top |= {name: read_block(values, name, problems) for name, values in blocks.items()}
+    top["filter"] = FilterSettings(**read(layers["filter"], "verl_ext.filter", FILTER_KEYS, problems))
+    top["sampling"] = SamplingSettings(**read(layers["sampling"], "verl_ext.sampling", SAMPLING_KEYS, problems))
     defaults = read(layers["defaults"], "verl_ext.defaults", LAYER_KEYS, problems)
     categories = _read_layers(layers["categories"], "categories", CATEGORIES, problems)
     tasks = _read_layers(layers["tasks"], "tasks", known_tasks, problems)

@@ -7,7 +7,10 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from reward_fns.settings import LENGTH_GATES, THINKING_TAGS, Envelope
+from reward_fns.settings import LENGTH_GATES, LENGTH_SCOPES, THINKING_TAGS, Envelope
+from verl_ext.auto_envelope import AutoEnvelopeSettings
+from verl_ext.entropy_control import CONTROLS, DualSettings
+from verl_ext.sampler import BASES
 from verl_ext.stages import GROUP_MAPS, PLOTTING_POSITIONS, TASK_MAPS
 
 Check = Callable[[Any], Any]
@@ -69,6 +72,19 @@ def _band(value: Any) -> tuple[float, float] | None:
     return low, high
 
 
+def _share_range(value: Any) -> tuple[float, float]:
+    if not _is_list(value) or len(value) != 2:
+        raise ValueError("must be [low, high], shares of right answers")
+    low, high = _weight(value[0]), _weight(value[1])
+    if low >= high:
+        raise ValueError("must have low < high")
+    return low, high
+
+
+def _factor(value: Any) -> float:
+    return _number(value, 1.0)
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
@@ -79,6 +95,18 @@ def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError("must be an integer of 1 or more")
     return value
+
+
+def _steps(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("must be an integer of 0 or more")
+    return value
+
+
+def _quantiles(value: Any) -> tuple[float, ...]:
+    if not _is_list(value) or len(value) != 4:
+        raise ValueError("must be four ascending numbers in [0, 1]")
+    return tuple(_weight(item) for item in value)
 
 
 def _decay(value: Any) -> float:
@@ -105,9 +133,27 @@ LAYER_KEYS: dict[str, Check] = {
     "length_weight": _weight,
     "structure_weight": _weight,
     "length_gate": _one_of(LENGTH_GATES),
+    "length_scope": _one_of(LENGTH_SCOPES),
+    "length_of_truncated": _flag,
     "envelope": _envelope,
+    "envelope_mode": _one_of(("static", "auto")),
     "entropy_band": _band,
     "entropy_coeff": _number,
+    "entropy_warmup_steps": _steps,
+    "entropy_control": _one_of(CONTROLS),
+}
+AUTO_ENVELOPE_KEYS: dict[str, Check] = {
+    "quantiles": _quantiles,
+    "margin": _number,
+    "window": _count,
+    "warmup": _count,
+    "rate": _number,
+}
+DUAL_KEYS: dict[str, Check] = {"step": _number, "decay": _number, "floor": _number, "ceiling": _number}
+# Blocks of `verl_ext` that hold the settings of one mechanism; they check what their fields are to each other.
+BLOCKS: dict[str, tuple[dict[str, Check], Callable[..., Any]]] = {
+    "auto_envelope": (AUTO_ENVELOPE_KEYS, AutoEnvelopeSettings),
+    "entropy_dual": (DUAL_KEYS, DualSettings),
 }
 TOP_KEYS: dict[str, Check] = {
     "task_label": _one_of(("task", "category")),
@@ -115,6 +161,17 @@ TOP_KEYS: dict[str, Check] = {
     "verify_timeout": _positive,
     "run_dir": _folder,
     "poll_interval": _positive,
+    "seeded_rollouts": _flag,
+}
+FILTER_KEYS: dict[str, Check] = {
+    "accuracy": _share_range,
+    "max_rounds": _count,
+}
+SAMPLING_KEYS: dict[str, Check] = {
+    "base": _one_of(BASES),
+    "weights": _mapping_of(_number),
+    "by_need": _flag,
+    "need_bound": _factor,
 }
 G2RPO_KEYS: dict[str, Check] = {
     "tie_epsilon": _number,
@@ -157,6 +214,17 @@ def read(
         except ValueError as error:
             problems.append(f"{path}.{key}={value!r}: {error}")
     return values
+
+
+def read_block(block: Any, name: str, problems: list[str]) -> Any:
+    """The settings of a block of BLOCKS; problems between its fields go to the list too, the defaults then stand."""
+    keys, settings = BLOCKS[name]
+    values = read(block, f"verl_ext.{name}", keys, problems)
+    try:
+        return settings(**values)
+    except ValueError as error:
+        problems.append(f"verl_ext.{error}")
+        return settings()
 
 
 def unknown(what: str, name: Any, known: Collection[str]) -> str:

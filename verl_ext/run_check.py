@@ -25,8 +25,15 @@ def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
     read(_at(config, "algorithm.g2rpo"), "algorithm.g2rpo", G2RPO_KEYS, problems)
     read(_at(config, "algorithm.ema_grpo"), "algorithm.ema_grpo", EMA_KEYS, problems)
     problems += _estimator_problems(config)
+    if settings.sampling.by_need and _at(config, "data.dataloader_num_workers"):
+        problems.append(
+            "verl_ext.sampling.by_need=true needs data.dataloader_num_workers=0: other workers fetch rows ahead, with "
+            "weights of steps ago, and a resumed run would fetch others"
+        )
     if settings.shapes_entropy:
         problems += _entropy_problems(config)
+    if settings.moves_envelopes:
+        problems += _auto_envelope_problems(config)
     return problems + _unreachable_envelopes(config, settings)
 
 
@@ -69,6 +76,21 @@ def _entropy_problems(config: Mapping[str, Any]) -> list[str]:
     if mode is not None and not str(mode).startswith("verl_ext_"):
         problems.append(
             f"trainer.v1.trainer_mode={mode} does not shape entropy; use verl_ext_{mode}, or set entropy_coeff to 0"
+        )
+    return problems
+
+
+def _auto_envelope_problems(config: Mapping[str, Any]) -> list[str]:
+    problems = []
+    mode = _at(config, "trainer.v1.trainer_mode")
+    if mode is not None and not str(mode).startswith("verl_ext_"):
+        problems.append(
+            f"trainer.v1.trainer_mode={mode} does not move envelopes; use verl_ext_{mode}, or envelope_mode=static"
+        )
+    if _at(config, "reward.custom_reward_function.path"):
+        problems.append(
+            "reward.custom_reward_function.path brings a formula of its own, over which envelope_mode=auto would "
+            "write the score that reward_fns composes; use envelope_mode=static"
         )
     return problems
 

@@ -1,6 +1,7 @@
-"""Task-aware trainer: plug point `register_trainer`, selected by `trainer.v1.trainer_mode=verl_ext_sync`.
+"""Task-aware trainers: plug point `register_trainer`, selected by `trainer.v1.trainer_mode`: `verl_ext_sync`,
+`verl_ext_colocate_async`, `verl_ext_separate_async`.
 
-A mix-in over verl's own trainer. Per step it
+A mix-in over verl's own trainers. Per step it
 - gives task labels to the estimator, around verl's `_compute_advantage`,
 - decides every task's side of its entropy band from verl's entropies of the whole batch, and weighs the rows,
 - adds metrics per task and category, and appends the step to `metrics.jsonl`.
@@ -8,7 +9,6 @@ A mix-in over verl's own trainer. Per step it
 
 from __future__ import annotations
 
-import json
 import logging
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,14 @@ import transfer_queue as tq
 from omegaconf import OmegaConf, open_dict
 from tensordict import TensorDict
 from verl.trainer.ppo.v1.trainer_base import register_trainer
+from verl.trainer.ppo.v1.trainer_colocate_async import PPOTrainerColocateAsync
+from verl.trainer.ppo.v1.trainer_separate_async import PPOTrainerSeparateAsync
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.utils.config import omega_conf_to_dataclass
 
-from verl_ext import batch_labels, batch_rows, entropy_band
+from verl_ext import batch_labels, batch_rows, entropy_band, state_file
 from verl_ext import config as settings_of
+from verl_ext.feed import TaskFed
 from verl_ext.loss import ENTROPY_WEIGHT, shaped_ppo_loss
 from verl_ext.metrics import advantage_histogram, task_metrics
 from verl_ext.ranking import factorize
@@ -37,7 +40,7 @@ MEMORY_FILE = "verl_ext.json"
 """In every checkpoint: what estimators keep from step to step."""
 
 
-class TaskAware:
+class TaskAware(TaskFed):
     """Mix-in; `stock_mode` is the name under which verl's own code knows the trainer that it extends."""
 
     stock_mode: str
@@ -54,11 +57,6 @@ class TaskAware:
                 config.actor_rollout_ref.actor.calculate_entropy = True
         self.memory: dict[str, Any] = {}
         super().__init__(config)
-
-    def _build_replay_buffer(self) -> Any:
-        buffer = super()._build_replay_buffer()
-        buffer.poll_interval = self.settings.poll_interval
-        return buffer
 
     def _setup(self) -> None:
         super()._setup()
@@ -104,9 +102,8 @@ class TaskAware:
 
     def _save_checkpoint(self) -> None:
         folder = Path(self.config.trainer.default_local_dir) / f"global_step_{self.global_steps}"
-        folder.mkdir(parents=True, exist_ok=True)
         # Before verl's own part, which ends by marking the checkpoint as complete.
-        (folder / MEMORY_FILE).write_text(json.dumps(self.memory))
+        state_file.save(folder / MEMORY_FILE, self.memory)
         super()._save_checkpoint()
 
     def _load_checkpoint(self) -> None:
@@ -116,7 +113,7 @@ class TaskAware:
         root = Path(self.config.trainer.resume_from_path or self.config.trainer.default_local_dir)
         folder = root if self.config.trainer.resume_mode == "resume_path" else root / f"global_step_{self.global_steps}"
         if (folder / MEMORY_FILE).exists():
-            self.memory.update(json.loads((folder / MEMORY_FILE).read_text()))
+            self.memory.update(state_file.load(folder / MEMORY_FILE))
         else:
             logger.warning("%s has no %s: estimators that keep moments start anew", folder, MEMORY_FILE)
 
@@ -148,3 +145,13 @@ class TaskAware:
 @register_trainer("verl_ext_sync")
 class TaskAwareSync(TaskAware, PPOTrainerSync):
     stock_mode = "sync"
+
+
+@register_trainer("verl_ext_colocate_async")
+class TaskAwareColocateAsync(TaskAware, PPOTrainerColocateAsync):
+    stock_mode = "colocate_async"
+
+
+@register_trainer("verl_ext_separate_async")
+class TaskAwareSeparateAsync(TaskAware, PPOTrainerSeparateAsync):
+    stock_mode = "separate_async"

@@ -8,10 +8,11 @@ import torch
 import verl  # noqa: F401
 from omegaconf import OmegaConf
 from verl.trainer.ppo.v1 import get_trainer_cls
-from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
+from verl.trainer.ppo.v1.replay_buffer import ReplayBufferAsync
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from verl_ext import batch_rows, trainer
+from verl_ext.replay import OrderedReplayBuffer, OrderedReplayBufferAsync
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_verl_sees_its_own_mode_name(made):
     ours = made()
     assert ours.trainer_mode == ours.config.trainer.v1.trainer_mode == "sync"
     # Under an unknown name verl takes the buffer of its asynchronous modes.
-    assert type(ours.replay_buffer) is ReplayBuffer
+    assert type(ours.replay_buffer) is OrderedReplayBuffer
     assert ours.replay_buffer.poll_interval == 0.2
 
 
