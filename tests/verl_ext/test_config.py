@@ -9,13 +9,16 @@ from omegaconf import OmegaConf
 
 import verl_ext
 from reward_fns.settings import Envelope
+from verl_ext.auto_envelope import AutoEnvelopeSettings
 from verl_ext.config import CATEGORIES, Settings, TaskSettings, check, ema_settings, g2rpo_settings, load
-from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS
+from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS, LAYER_KEYS
 from verl_ext.ema_grpo import EmaSettings
+from verl_ext.entropy_control import DualSettings
 from verl_ext.g2rpo import G2RPOSettings
 from verl_ext.run_check import check_run
 
 DEFAULTS_FILE = Path(verl_ext.__file__).parent / "configs" / "verl_ext_defaults.yaml"
+MOVING = {"envelope_mode": "auto", "envelope": [0, 10, 50, 90]}
 LAYERED = {
     "defaults": {"format_weight": 0.2, "length_weight": 0.2, "entropy_coeff": 0.01},
     "categories": {"math_vqa": {"length_weight": 0.3, "envelope": [0, 10, 50, 90], "entropy_band": [0.1, 0.4]}},
@@ -102,7 +105,17 @@ def test_global_keys_reach_the_reward():
         ({"defaults": {"entropy_coeff": "0.02"}}, "finite number"),
         ({"defaults": {"length_weight": 1.5}}, "must lie in [0, 1]"),
         ({"defaults": {"length_weight": True}}, "finite number"),
-        ({"defaults": {"length_gate": "never"}}, "correct, always"),
+        ({"defaults": {"length_gate": "never"}}, "correct, positive, always"),
+        ({"defaults": {"length_scope": "answer"}}, "response, thinking"),
+        ({"defaults": {"length_of_truncated": 1}}, "true or false"),
+        ({"defaults": {"envelope_mode": "dynamic"}}, "static, auto"),
+        ({"defaults": {"entropy_warmup_steps": -1}}, "integer of 0 or more"),
+        ({"defaults": {"entropy_control": "pid"}}, "fixed, dual"),
+        ({"auto_envelope": {"quantile": []}}, "verl_ext.auto_envelope.quantile is an unknown key"),
+        ({"auto_envelope": {"quantiles": [0.1, 0.2]}}, "four ascending"),
+        ({"auto_envelope": {"warmup": 2000}}, "verl_ext.auto_envelope.warmup is 2000; it must lie in 1..window"),
+        ({"entropy_dual": {"floor": 0}}, "verl_ext.entropy_dual.floor is 0.0"),
+        ({"entropy_dual": 3}, "verl_ext.entropy_dual must be a block"),
         (
             {"defaults": {"format_weight": 0.5, "length_weight": 0.5}},
             "verl_ext.defaults: format_weight + length_weight",
@@ -153,6 +166,33 @@ def test_shapes_entropy_tells_whether_any_task_has_a_term(block, shapes):
     assert load(block).shapes_entropy is shapes
 
 
+@pytest.mark.parametrize(
+    ("block", "moves"),
+    [
+        ({}, False),
+        ({"defaults": {"envelope_mode": "auto"}}, False),
+        ({"defaults": {"envelope_mode": "auto"}, "categories": {"document": {"envelope": [0, 1, 2, 3]}}}, True),
+        ({"tasks": {"relation": {"envelope_mode": "auto", "envelope": [0, 1, 2, 3]}}}, True),
+    ],
+)
+def test_moves_envelopes_tells_whether_any_envelope_follows_lengths(block, moves):
+    assert load(block).moves_envelopes is moves
+
+
+def test_shaping_settings_reach_the_task_and_its_reward():
+    block = {
+        "defaults": {"length_scope": "thinking", "length_of_truncated": True, "envelope_mode": "auto"},
+        "tasks": {"relation": {"entropy_control": "dual", "entropy_warmup_steps": 5}},
+        "auto_envelope": {"warmup": 7},
+        "entropy_dual": {"ceiling": 0.5},
+    }
+    settings = load(block)
+    got = settings.for_task("relation", "spatial_reasoning")
+    assert (got.reward.length_scope, got.reward.length_of_truncated) == ("thinking", True)
+    assert (got.envelope_mode, got.entropy_control, got.entropy_warmup_steps) == ("auto", "dual", 5)
+    assert (settings.auto_envelope.warmup, settings.entropy_dual.ceiling) == (7, 0.5)
+
+
 def test_the_defaults_file_equals_the_defaults_in_code_but_for_the_envelopes():
     config = OmegaConf.to_container(OmegaConf.load(DEFAULTS_FILE))
     settings = check(config)
@@ -162,6 +202,10 @@ def test_the_defaults_file_equals_the_defaults_in_code_but_for_the_envelopes():
     assert settings.for_task("x", "document").reward.envelope is not None
     plain = load({**config["verl_ext"], "categories": {}})
     assert all(plain.for_task("x", category) == TaskSettings() for category in CATEGORIES)
+    assert (plain.auto_envelope, plain.entropy_dual) == (AutoEnvelopeSettings(), DualSettings())
+    assert set(config["verl_ext"]["auto_envelope"]) == {item.name for item in dataclasses.fields(AutoEnvelopeSettings)}
+    assert set(config["verl_ext"]["entropy_dual"]) == {item.name for item in dataclasses.fields(DualSettings)}
+    assert set(config["verl_ext"]["defaults"]) == set(LAYER_KEYS)
     assert (plain.task_label, plain.run_dir, plain.poll_interval) == ("task", None, Settings().poll_interval)
 
 
@@ -241,6 +285,14 @@ def test_a_sound_run_passes():
         ({"algorithm.rollout_correction.bypass_mode": True}, "bypass_mode"),
         ({"trainer.v1.trainer_mode": "sync"}, "use verl_ext_sync"),
         ({"algorithm.g2rpo.tie_epsilonn": 0.1}, "'tie_epsilon'"),
+        (
+            {"reward.custom_reward_function.path": "mine.py", "verl_ext.defaults": MOVING},
+            "custom_reward_function.path brings a formula of its own",
+        ),
+        (
+            {"trainer.v1.trainer_mode": "sync", "verl_ext.defaults": {**MOVING, "entropy_coeff": 0}},
+            "does not move envelopes; use verl_ext_sync",
+        ),
         ({"actor_rollout_ref.rollout.response_length": 64, "verl_ext.tasks.x.envelope": [64, 70, 80, 90]}, "end at 64"),
     ],
 )
