@@ -20,6 +20,7 @@ from .choice import read_letter
 from .normalize import fold, plain
 from .number import parse_number
 from .pool import CallCrashed, CallTimeout, Pool
+from .symbolic_values import decided
 
 MAX_CHARS = 1_000
 POOL_SIZE = 2
@@ -139,7 +140,7 @@ def _decide_values(gold_body: str, given_body: str) -> Question:
     allowed = set(_WORD.findall(gold_body)) | _FUNCTIONS
     if strange := [word for word in _WORD.findall(given) if word not in allowed]:
         return Question(False, f"words in the formula: {strange[0]}")
-    return Question(None, "", gold, given)
+    return Question(decided(gold, given), "not equal", gold, given)
 
 
 def is_formula(truth: str) -> bool:

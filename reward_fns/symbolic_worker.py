@@ -6,7 +6,8 @@ import logging
 from functools import lru_cache
 from typing import Any
 
-SAMPLES = (0.7310585, 1.3178903, 2.2360113)
+from .symbolic_values import SAMPLES
+
 TOLERANCE = 1e-6
 
 
