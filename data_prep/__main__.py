@@ -1,78 +1,51 @@
-"""Command line: `python -m data_prep list` and `python -m data_prep prepare NAME --out DIR`."""
+"""Command line: `python -m data_prep list | prepare | mix | check | stats | view | passrate`."""
 
 from __future__ import annotations
 
 import argparse
-import difflib
+import importlib
 import sys
-from pathlib import Path
 
-NAMES = {"offline": "12 tasks of 6 categories, drawn on the spot; no download"}
+COMMANDS = {
+    "list": ("data_prep.listing", "what can be prepared, from where"),
+    "prepare": ("data_prep.prepare_command", "make parquet files and manifest.json"),
+    "mix": ("data_prep.mix", "mix prepared data sets by weights, with a held-out split"),
+    "check": ("data_prep.check", "check prepared files: schema, images, gold answers, leakage, prompt lengths"),
+    "stats": ("data_prep.stats", "counts and sizes of prepared files"),
+    "view": ("data_prep.view", "a page of sampled rows"),
+    "passrate": ("data_prep.passrate", "pass rates per row from stored responses"),
+}
+"""Command -> its module, with `add_arguments(parser)` and `run(arguments) -> exit code`, and one line of help."""
 
 
-def parser() -> argparse.ArgumentParser:
-    main_parser = argparse.ArgumentParser(prog="python -m data_prep", description="Prepare data sets in verl's format.")
+def parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """The command line; only the module of the wanted command is imported."""
+    main_parser = argparse.ArgumentParser(
+        prog="python -m data_prep",
+        description="Prepare data sets in verl's format.",
+        epilog="Exit codes: 0 done, 1 something is wrong with the data, 2 wrong usage or input, "
+        "3 rows were set aside (prepare --strict), 130 interrupted.",
+    )
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("list", help="what can be prepared")
-    make = commands.add_parser(
-        "prepare",
-        help="make train.parquet, val.parquet and manifest.json",
-        epilog="Exit codes: 0 made or already there, 2 wrong usage or input, 130 interrupted (no half-written file).",
-    )
-    make.add_argument("name", metavar="NAME", help=f"one of: {', '.join(NAMES)}")
-    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    make.add_argument("--train", type=int, default=12000, metavar="N", help="training rows (default %(default)s)")
-    make.add_argument("--val", type=int, default=720, metavar="N", help="validation rows (default %(default)s)")
-    make.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="the same seed gives the same rows (default %(default)s)"
-    )
-    make.add_argument("--workers", type=int, default=2, metavar="N", help="processes; any number makes the same rows "
-                      "(default %(default)s)")  # fmt: skip
-    make.add_argument("--image-size", type=int, default=128, metavar="PIXELS", help="side of the square images, "
-                      "a multiple of 32 from 128 to 512 (default %(default)s)")  # fmt: skip
-    make.add_argument(
-        "--thinking-tag", default="thinking", metavar="TAG", help="thinking or think (default %(default)s)"
-    )
-    make.add_argument("--force", action="store_true", help="make it anew, replacing what DIR holds")
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == wanted:
+            importlib.import_module(module).add_arguments(command)
     return main_parser
 
 
-def run(arguments: argparse.Namespace) -> None:
-    from data_prep.offline import TASKS, OfflineSource
-    from data_prep.prepare import prepare
-
-    if arguments.command == "list":
-        for name, text in NAMES.items():
-            print(f"{name}: {text}")
-        for task, entry in TASKS.items():
-            print(f"  {task:<15} {entry.category:<18} {entry.kind}")
-        return
-    if arguments.name not in NAMES:
-        near = difflib.get_close_matches(arguments.name, NAMES, 1, 0)[0]
-        raise ValueError(f"unknown name {arguments.name!r} (nearest: {near!r}); see: python -m data_prep list")
-    source = OfflineSource(seed=arguments.seed, image_size=arguments.image_size, thinking_tag=arguments.thinking_tag)
-    counts = {"train": arguments.train, "val": arguments.val}
-    settings = {"name": arguments.name, **vars(source)}
-    manifest, made = prepare(
-        source, out=arguments.out, counts=counts, arguments=settings, workers=arguments.workers, force=arguments.force
-    )
-    print(f"{arguments.out}: {'made' if made else 'already there, nothing to do'}")
-    for split, entry in manifest["splits"].items():
-        shares = ", ".join(f"{category} {count}" for category, count in entry["categories"].items())
-        print(f"  {split}: {entry['rows']} rows ({shares}), content {entry['content_sha256'][:16]}")
-
-
 def main(argv: list[str] | None = None) -> int:
-    arguments = parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    wanted = next((argument for argument in argv if argument in COMMANDS), None)
+    arguments = parser(wanted).parse_args(argv)
     try:
-        run(arguments)
-    except (ValueError, OSError) as error:
+        return int(importlib.import_module(COMMANDS[arguments.command][0]).run(arguments))
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written is left; run the same command to start again", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"interrupted{f': {interrupt}' if str(interrupt) else ''}", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,23 +1,20 @@
-"""Prepare a data set folder: train.parquet, val.parquet, manifest.json; complete, or not there at all."""
+"""Prepare the offline data set: train.parquet, val.parquet, manifest.json; complete, or not there at all."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from data_prep.folder import MANIFEST, code_sha256, differences, locked, write_manifest
 from data_prep.parallel import RowSource, make_rows
 from data_prep.writer import RowWriter, file_sha256
 
-MANIFEST = "manifest.json"
 LIBRARIES = ("pyarrow", "pillow", "numpy", "matplotlib", "scikit-learn", "pycocotools")
 
 
@@ -37,7 +34,7 @@ def prepare(
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be at least 1")
     arguments = json.loads(json.dumps({**arguments, **counts}))
-    with _locked(out):
+    with locked(out):
         if not force and (found := _kept(out, counts, arguments)):
             return found, False
         with ExitStack() as stack:
@@ -54,29 +51,10 @@ def prepare(
                 "versions": {name: version(name) for name in LIBRARIES},
             }
             # The manifest goes first: a kill between these steps then shows as files that do not fit it.
-            _write_manifest(out, manifest)
+            write_manifest(out, manifest)
             for writer in writers.values():
                 writer.publish()
     return manifest, True
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Make the folder and hold it, so that two runs do not write the same files."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not os.access(out, os.W_OK | os.X_OK):
-            raise PermissionError(13, "no permission to write", str(out))
-        handle = os.open(out, os.O_RDONLY)
-    except OSError as error:
-        raise ValueError(f"--out {out} cannot be written: {error.strerror}; choose another folder") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise ValueError(f"another run is writing to {out}; wait for it or choose another --out") from None
-    finally:
-        os.close(handle)
 
 
 def _kept(out: Path, counts: Mapping[str, int], arguments: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -91,27 +69,10 @@ def _kept(out: Path, counts: Mapping[str, int], arguments: Mapping[str, Any]) ->
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{out / MANIFEST} cannot be read ({error}); --force makes the data set anew") from error
-    keys = sorted(set(made_with) | set(arguments))
-    if other := [f"{key} {made_with.get(key)!r}, not {arguments.get(key)!r}" for key in keys
-                 if made_with.get(key) != arguments.get(key)]:  # fmt: skip
-        raise ValueError(f"{out} was made with {'; '.join(other)}: choose another --out, or --force to replace it")
+    if other := differences(made_with, arguments):
+        raise ValueError(f"{out} was made with {other}: choose another --out, or --force to replace it")
     if manifest.get("code_sha256") != code_sha256():
         return None
     files = {split: out / f"{split}.parquet" for split in counts}
     intact = all(path.exists() and file_sha256(path) == hashes.get(split) for split, path in files.items())
     return manifest if intact else None
-
-
-def _write_manifest(out: Path, manifest: Mapping[str, Any]) -> None:
-    partial = out / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n")
-    partial.replace(out / MANIFEST)
-
-
-def code_sha256() -> str:
-    """Hash of this package's source: data made by older code is made anew."""
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -18,19 +19,28 @@ def _field(name: str, kind: pa.DataType, *, nullable: bool = False) -> pa.Field:
 
 
 _MESSAGE = pa.struct([_field("role", pa.string()), _field("content", pa.string())])
-_IMAGE = pa.struct([_field("bytes", pa.binary()), _field("path", pa.string(), nullable=True)])
+_IMAGE = pa.struct([_field("bytes", pa.binary(), nullable=True), _field("path", pa.string(), nullable=True)])
+_FEATURES = {
+    "images": {"feature": {"_type": "Image"}, "_type": "List"},
+    "videos": {"feature": {"_type": "Json"}, "_type": "List"},
+}
+"""How `datasets`, with which verl reads the files, opens these columns: an image from its bytes or from its path, a
+video as what its JSON text says. Without it verl would look for bytes only, and a column could not hold both paths
+of videos and lists of frames."""
 _EXTRA = [_field(name, pa.string()) for name in ("task", "category")]
 SCHEMA = pa.schema(
     [
         _field("data_source", pa.string()),
         _field("prompt", pa.list_(_MESSAGE)),
         _field("images", pa.list_(_IMAGE), nullable=True),
-        _field("videos", pa.list_(pa.string()), nullable=True),
+        _field("videos", pa.list_(pa.json_()), nullable=True),
         _field("ability", pa.string()),
         _field("reward_model", pa.struct([_field("style", pa.string()), _field("ground_truth", pa.string())])),
         _field("extra_info", pa.struct([*_EXTRA, _field("index", pa.int64()), _field("info", pa.string())])),
-    ]
+    ],
+    metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )
+_PLAIN = pa.schema([field if field.name != "videos" else field.with_type(pa.list_(pa.string())) for field in SCHEMA])
 
 
 def make_row(
@@ -42,16 +52,20 @@ def make_row(
     prompt: str,
     ground_truth: Any,
     info: Mapping[str, Any],
-    images: list[bytes] | None = None,
-    videos: list[str] | None = None,
+    images: Sequence[bytes | str] | None = None,
+    videos: Sequence[Any] | None = None,
 ) -> dict[str, Any]:
-    """One checked row. Lists and objects in `ground_truth` become JSON text; `images` are encoded files (PNG, JPEG)."""
+    """One checked row. Lists and objects in `ground_truth` become JSON text.
+
+    `images` are encoded files (PNG, JPEG), or absolute paths; `videos` paths, lists of paths of frames, or objects that
+    hold one of them as `video`.
+    """
     truth = ground_truth if isinstance(ground_truth, str) else json.dumps(ground_truth)
     row = {
         "data_source": data_source,
         "prompt": [{"role": "user", "content": prompt}],
-        "images": None if images is None else [{"bytes": data, "path": None} for data in images],
-        "videos": videos,
+        "images": None if images is None else [_image(image) for image in images],
+        "videos": None if videos is None else [json.dumps(video, ensure_ascii=False) for video in videos],
         "ability": category,
         "reward_model": {"style": "rule", "ground_truth": truth},
         "extra_info": {
@@ -63,6 +77,15 @@ def make_row(
     }
     check_row(row)
     return row
+
+
+def _image(image: bytes | str) -> dict[str, Any]:
+    return {"bytes": None, "path": image} if isinstance(image, str) else {"bytes": image, "path": None}
+
+
+def to_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows as a table; pyarrow does not make JSON columns from Python values itself."""
+    return pa.Table.from_pylist(rows, schema=_PLAIN).cast(SCHEMA)
 
 
 def row_name(row: Mapping[str, Any]) -> str:
@@ -78,7 +101,7 @@ def check_row(row: Mapping[str, Any]) -> None:
         raise ValueError(f"{row_name(row)}: {problem}")
 
 
-_PYTHON_TYPES = {pa.string(): str, pa.binary(): bytes, pa.int64(): int}
+_PYTHON_TYPES = {pa.string(): str, pa.json_(): str, pa.binary(): bytes, pa.int64(): int}
 
 
 def _misfit(value: Any, kind: pa.DataType, path: str = "row") -> str | None:
@@ -133,8 +156,24 @@ def _problem(row: Mapping[str, Any]) -> str | None:
             return f"{field} is an empty list; use None for a row without any"
         if text.count(mark) != len(items or []):
             return f"prompt has {text.count(mark)} {mark} for {len(items or [])} {field}"
-    empty = [place for place, image in enumerate(row["images"] or []) if not image["bytes"]]
-    return f"images[{empty[0]}].bytes is empty; verl does not open the path beside it" if empty else None
+    for place, image in enumerate(row["images"] or []):
+        if not image["bytes"] and not image["path"]:
+            return f"images[{place}] has neither bytes nor path"
+        if not image["bytes"] and not os.path.isabs(image["path"]):
+            return f"images[{place}].path {image['path']!r} is not absolute"
+    return next((problem for video in row["videos"] or [] if (problem := _video_problem(video))), None)
+
+
+def _video_problem(text: str) -> str | None:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        return f"videos holds {text[:80]!r}, which is not JSON: {error}"
+    video = value.get("video") if isinstance(value, dict) else value
+    frames = video if isinstance(video, list) else [video]
+    if frames and all(isinstance(frame, str) and frame for frame in frames):
+        return None
+    return f"videos holds {text[:80]!r}: neither a path nor a list of paths of frames"
 
 
 def read_row_image(row: Mapping[str, Any], position: int = 0) -> Image.Image:
@@ -143,10 +182,11 @@ def read_row_image(row: Mapping[str, Any], position: int = 0) -> Image.Image:
     if images is None or len(images) <= position:
         raise ValueError(f"{row_name(row)}: images has no image {position}; columns: {', '.join(map(str, row))}")
     data = images[position].get("bytes") if isinstance(images[position], Mapping) else None
-    if not data:
-        raise ValueError(f"{row_name(row)}: images[{position}] has no bytes")
+    path = images[position].get("path") if isinstance(images[position], Mapping) else None
+    if not data and not path:
+        raise ValueError(f"{row_name(row)}: images[{position}] has no bytes and no path")
     try:
-        with Image.open(BytesIO(data)) as image:
+        with Image.open(BytesIO(data) if data else path) as image:
             return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{row_name(row)}: images[{position}] cannot be read: {error}") from error

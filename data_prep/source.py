@@ -13,6 +13,15 @@ CONVENTIONS = ("qwen3_vl", "qwen2_5_vl")
 class SetAside(Exception):
     """This raw row cannot be used. The message is the reason, without values, so that rows can be counted by it."""
 
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+        """What helps to find the fault in this row: a file, a value."""
+
+    def __reduce__(self) -> tuple[type[SetAside], tuple[str, str]]:
+        return SetAside, (self.reason, self.detail)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -21,7 +30,7 @@ class Question:
     text: str
     """The question, with `<image>` (`<video>`) where an image stands; marks that are missing are put in front."""
     kind: str
-    """Kind of answer, a key of `prompts.ANSWERS`: what the prompt asks for and the verifier reads."""
+    """Kind of answer, a key of `prompts.KINDS`: what the prompt asks for and the verifier reads."""
     ground_truth: Any
     """What the verifier of `task` takes; texts are kept verbatim, lists and objects become JSON."""
     info: Mapping[str, Any] = field(default_factory=dict)
@@ -29,7 +38,8 @@ class Question:
     images: Sequence[Any] = ()
     """PIL images, encoded bytes, base64 texts, paths, or `{"bytes": …, "path": …}` as the hub's image columns have."""
     videos: Sequence[Any] = ()
-    """Paths of videos, or lists of paths of their frames."""
+    """Paths of videos, or lists of paths of their frames, or `{"video": one of them, …}` with what qwen_vl_utils reads
+    beside it (fps, max_frames, max_pixels; sample_fps of frames)."""
     task: str | None = None
     """Task name of the registry where it is not the source's."""
     category: str | None = None
@@ -50,6 +60,10 @@ class Options:
     """One of CONVENTIONS."""
     variant: str | None = None
     """One of the source's `variants` (say, AI2D without masks); None: its first."""
+    types: Sequence[str] = ()
+    """Only these problem types; empty: all. Read by sources that have types."""
+    pass_rate: tuple[float, float] | None = None
+    """Only raw rows whose `pass_rate` is in this range, ends included. Read by sources that have such a column."""
 
 
 Converter = Callable[[Mapping[str, Any], Options], Iterable[Question]]
@@ -80,7 +94,7 @@ class Source:
     splits: Sequence[str]
     """Our names; the first is the default, the one that papers report."""
     convert: Converter
-    """Raw row (any form) -> its questions. Raises SetAside(reason) for a row that cannot be used, KeyError for a
+    """Raw row (any form) -> its questions; none for a row that is not asked for, say of another split. Raises SetAside(reason) for a row that cannot be used, KeyError for a
     column that no known form of the data set lacks."""
     hub: Sequence[Hub] = ()
     """The first is the default; the others are other homes of the same data."""

@@ -13,13 +13,33 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_prep.schema import SCHEMA, check_row
+from data_prep.schema import SCHEMA, check_row, to_table
 
 ROW_GROUP = 256
+GROUP_BYTES = 64 << 20
+"""Image bytes after which a row group ends early, so that memory does not depend on how large images are."""
+
+
+IMAGE_BYTES = "images.list.element.bytes"
+
+
+def open_parquet(path: Path, schema: pa.Schema = SCHEMA) -> pq.ParquetWriter:
+    """A writer that stores images as they are, since they are compressed, and the same image of a row group once."""
+    codecs = {name: "none" if name == IMAGE_BYTES else "zstd" for field in schema for name in _leaves(field)}
+    return pq.ParquetWriter(path, schema, compression=codecs, dictionary_pagesize_limit=2 * GROUP_BYTES)
+
+
+def _leaves(field: pa.Field) -> list[str]:
+    """Parquet's names of the columns of a field."""
+    if pa.types.is_struct(field.type):
+        return [f"{field.name}.{name}" for child in field.type for name in _leaves(child)]
+    if pa.types.is_list(field.type):
+        return [f"{field.name}.list.{name}" for name in _leaves(pa.field("element", field.type.value_type))]
+    return [field.name]
 
 
 class RowWriter:
-    """Writes checked rows to `path`.partial in row groups of 256.
+    """Writes checked rows to `path`.partial in row groups of 256 rows or 64 MB of images.
 
     `finish`, then `publish` gives the file its name; leaving the context without that deletes it.
     """
@@ -31,11 +51,12 @@ class RowWriter:
         self._tasks: Counter[str] = Counter()
         self._categories: Counter[str] = Counter()
         self._buffer: list[dict[str, Any]] = []
+        self._bytes = 0
         self._hash = hashlib.sha256()
         self._file: pq.ParquetWriter | None = None
 
     def __enter__(self) -> RowWriter:
-        self._file = pq.ParquetWriter(self.partial, SCHEMA, compression="zstd")
+        self._file = open_parquet(self.partial)
         return self
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -46,14 +67,15 @@ class RowWriter:
         self._rows += 1
         self._tasks[row["extra_info"]["task"]] += 1
         self._categories[row["extra_info"]["category"]] += 1
-        if len(self._buffer) >= ROW_GROUP:
+        self._bytes += sum(len(image["bytes"] or "") for image in row["images"] or [])
+        if len(self._buffer) >= ROW_GROUP or self._bytes >= GROUP_BYTES:
             self._flush()
 
     def _flush(self) -> None:
         assert self._file is not None
         if self._buffer:
-            self._file.write_table(pa.Table.from_pylist(self._buffer, schema=SCHEMA))
-            self._buffer = []
+            self._file.write_table(to_table(self._buffer))
+            self._buffer, self._bytes = [], 0
 
     def finish(self) -> dict[str, Any]:
         """Complete the partial file, not yet under its final name; returns its counts and hashes.
@@ -84,7 +106,7 @@ class RowWriter:
 def _fingerprint(row: Mapping[str, Any]) -> bytes:
     parts = [json.dumps({key: row[key] for key in SCHEMA.names if key != "images"}, sort_keys=True).encode()]
     for image in row["images"] or []:
-        parts.append(hashlib.sha256(image["bytes"]).digest())
+        parts.append(hashlib.sha256(image["bytes"] or image["path"].encode()).digest())
     return hashlib.sha256(b"\0".join(parts)).digest()
 
 
