@@ -1,4 +1,4 @@
-"""Fields of raw rows as they come: lists in texts, options in columns, letters, ids, marks of images."""
+"""Fields of raw rows as they come: lists in texts, options in columns or in the question, letters, ids, images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from data_prep.source import SetAside
+from data_prep.source import Options, SetAside
 
 MAX_LIST_CHARS = 100_000
 MAX_NESTING = 8
 
 _LETTER = re.compile(r"[\s(\[]*([A-Za-z])[\s.):\]]*")
-_IMAGE_TAG = re.compile(r"<\s*image\s*_?\s*([0-9]{1,2})\s*>", re.IGNORECASE)
+IMAGE_TAG = re.compile(r"<\s*image\s*_?\s*([0-9]{1,2})\s*>", re.IGNORECASE)
+"""`<image 1>` or `<image1>`, its number in group 1."""
 
 
 def missing(value: Any) -> bool:
@@ -135,14 +136,62 @@ def index_letter(value: Any, options: Mapping[str, str]) -> str:
 
 def image_tags(value: str) -> list[int]:
     """The numbers of the tags `<image 1>`, `<image1>`, in order, as often as they stand there."""
-    return [int(number) for number in _IMAGE_TAG.findall(value)]
+    return [int(number) for number in IMAGE_TAG.findall(value)]
 
 
 def mark_images(value: str) -> str:
     """Numbered tags as the plain `<image>`."""
-    return _IMAGE_TAG.sub("<image>", value)
+    return IMAGE_TAG.sub("<image>", value)
 
 
 def drop_image_tags(value: str) -> str:
     """Without numbered tags: the image goes in front."""
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]*\n?" + _IMAGE_TAG.pattern, "", value, flags=re.IGNORECASE)).strip()
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]*\n?" + IMAGE_TAG.pattern, "", value, flags=re.IGNORECASE)).strip()
+
+
+def after_hint(question: str) -> str:
+    """The question behind a line of instructions, as in `Hint: Please answer …` and `Question: …` below it."""
+    return re.sub(r"\A\s*(?:hint:|please|according)[^\n]*\n\s*question:\s*", "", question, flags=re.IGNORECASE)
+
+
+def inline_options(question: str) -> dict[str, str]:
+    """{letter: text} of options that stand behind `Options:` or `Choices:`, one a line or between commas.
+
+    {} where that cannot be read for certain.
+    """
+    blocks = re.split(r"(?:options|choices)\s*:", question, flags=re.IGNORECASE)
+    found: dict[str, str] = {}
+    starts: list[tuple[str, int, int]] = []
+    at = 0
+    for letter in string.ascii_uppercase if len(blocks) > 1 else "":
+        mark = re.compile(rf"(?:\A|\n|[,;.])\s*\(?{letter}\s*[:.)]\s*").search(blocks[-1], at)
+        if not mark or (not starts and mark.start()):
+            break
+        starts.append((letter, mark.start(), mark.end()))
+        at = mark.end()
+    ends = [start for _, start, _ in starts[1:]] + [len(blocks[-1])]
+    for (letter, _, start), end in zip(starts, ends, strict=False):
+        found[letter] = blocks[-1][start:end].strip(" \t\r\n,;")
+    return found if len(found) > 1 and all(found.values()) else {}
+
+
+def image_list(value: Any) -> list[Any]:
+    """The images of a cell: one, a list, or the text of a list of base64 texts (too long for a Python parser)."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        return re.findall(r"""['"]([^'"]+)['"]""", value)
+    return list(value) if isinstance(value, list | tuple) else [] if missing(value) else [value]
+
+
+def other_split(raw: Mapping[str, Any], options: Options) -> bool:
+    """Whether a `split` column says that the row is not of the wanted split (harness files hold several)."""
+    names = {"val": "validation"}
+    said = text(raw.get("split")).lower()
+    return bool(said) and names.get(said, said) != names.get(options.split, options.split)
+
+
+def gold_scores(task: str, answer: str, truth: Any, info: Mapping[str, Any]) -> bool:
+    """Whether the gold answer is right by the verifier's two figures; if not, the rules cannot judge the row."""
+    from reward_fns.registry import verify
+
+    verdict = verify(task, answer, truth, info)
+    return verdict.official == 1 and verdict.reward == 1
