@@ -1,7 +1,7 @@
 """Every patch of verl, each with the version it is for and the reason. `tests/verl_ext/test_verl_patches.py` fails when
 one is no longer needed.
 
-All but `position_ids` serve machines without a GPU and are active only where `VERL_PLATFORM=cpu` is set and no GPU is
+All but `position_ids` and `gdpo` serve machines without a GPU and are active only where `VERL_PLATFORM=cpu` is set and no GPU is
 visible.
 """
 
@@ -24,6 +24,7 @@ def cpu_is_active() -> bool:
 def apply() -> None:
     """Install the patches; each takes effect when its verl module is imported."""
     wrapt.register_post_import_hook(position_ids, "verl.utils.tensordict_utils")
+    wrapt.register_post_import_hook(gdpo, "verl.trainer.ppo.core_algos")
     if not cpu_is_active():
         return
     from verl_ext import cpu_platform  # noqa: F401  registers the platform
@@ -53,6 +54,26 @@ def position_ids(tensordict_utils: ModuleType) -> None:
             original(data)
 
     tensordict_utils.maybe_fix_3d_position_ids = fixed
+
+
+def gdpo(core_algos: ModuleType) -> None:
+    """verl 0.9.1, GPUs too: its v1 trainer does not fetch what its own estimator `gdpo` reads (reward parts, prompts,
+    attention mask), which fails with a KeyError. Under our trainers the parts are at hand, and a reward stands on the
+    last token whatever the prompt's length.
+    """
+    from verl_ext import batch_labels
+
+    original = core_algos.ADV_ESTIMATOR_REGISTRY["gdpo"]
+
+    @functools.wraps(original)
+    def with_parts(token_level_rewards: Any, response_mask: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        labels = batch_labels.current(len(response_mask))
+        if labels is not None:
+            kwargs["non_tensor_batch"] = {**(kwargs.get("non_tensor_batch") or {}), **labels.parts}
+            kwargs["batch"] = {"prompts": response_mask[:, :0], "attention_mask": response_mask}
+        return original(token_level_rewards, response_mask, *args, **kwargs)
+
+    core_algos.ADV_ESTIMATOR_REGISTRY["gdpo"] = with_parts
 
 
 def vllm_version() -> None:
