@@ -41,7 +41,7 @@ def write(path: Path, rows: list[dict]) -> Path:
 def run(*words: object) -> int:
     parser = argparse.ArgumentParser()
     check.add_arguments(parser)
-    return check.run(parser.parse_args([*map(str, words), "--workers", "1"]))
+    return check.run(parser.parse_args(["--workers", "1", *map(str, words)]))
 
 
 def found(capsys, *words: object) -> dict:
