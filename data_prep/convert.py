@@ -97,11 +97,7 @@ class Conversion:
         pictures = [self._store.picture(image) for image in question.images]
         videos = [checked_video(video, self.images.roots) for video in question.videos]
         question = in_convention(question, task.name, pictures, self.options.convention)
-        size = (
-            {"width": question.info["width"], "height": question.info["height"]}
-            if question.kind == "box_pixels"
-            else {}
-        )
+        size = {name: question.info[name] for name in ("width", "height") if question.kind == "box_pixels"}
         return make_row(
             data_source=self.source.name + (UNVERIFIABLE_SUFFIX if question.unverifiable else ""),
             task=task.name,

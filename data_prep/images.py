@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -146,10 +146,13 @@ def fit(data: bytes, rules: ImageRules, name: str = "") -> tuple[bytes, int, int
             image.load()
             if keep:
                 return data, *size
-            kind = image.format
-            image = _resized(_flat(ImageOps.exif_transpose(image)), size)
             buffer = BytesIO()
-            image.save(buffer, **({"format": "JPEG", "quality": JPEG_QUALITY} if kind == "JPEG" else {"format": "PNG"}))
+            upright: Image.Image = ImageOps.exif_transpose(image)
+            fitted = _resized(_flat(upright), size)
+            if image.format == "JPEG":
+                fitted.save(buffer, format="JPEG", quality=JPEG_QUALITY)
+            else:
+                fitted.save(buffer, format="PNG")
             return buffer.getvalue(), *size
     except Image.DecompressionBombError as error:
         raise SetAside("image is too large to open", f"{name} {error}".strip()) from error
@@ -172,6 +175,7 @@ def target_size(width: int, height: int, rules: ImageRules) -> tuple[int, int]:
     if max(width, height) > MAX_RATIO * min(width, height):
         raise SetAside(f"image is over {MAX_RATIO} times as long as it is wide", f"{width} x {height}")
     pixels = width * height
+    rounded: Callable[[float], int]
     if rules.max_pixels and pixels > rules.max_pixels:
         scale, rounded = math.sqrt(rules.max_pixels / pixels), math.floor
     elif pixels < rules.min_pixels:
@@ -184,8 +188,10 @@ def target_size(width: int, height: int, rules: ImageRules) -> tuple[int, int]:
 def _flat(image: Image.Image) -> Image.Image:
     """RGB or grey: 16-bit values scaled, transparency over white."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        top = 65535.0 if image.mode != "F" else max(1.0, float(image.getextrema()[1]))  # type: ignore[arg-type]
-        return image.convert("F").point(lambda value: value * (255.0 / top)).convert("L")
+        import numpy as np
+
+        values = np.asarray(image, np.float64)
+        return Image.fromarray(np.clip(values * 255 / max(65535, values.max()), 0, 255).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")

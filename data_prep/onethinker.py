@@ -67,10 +67,9 @@ def convert(row: Mapping[str, Any], options: Options) -> Iterator[Question]:
     text = str(row["problem"]).strip()
     if kind == "choice":
         text = _with_options(text, choices, truth)
-    images = [] if video else row["images"]
-    videos = row["videos"] if video else []
+    images, videos = ((), row["videos"]) if video else (row["images"] or (), ())
     text = re.sub(r"[ \t]*(<(?:image|video)>)[ \t]*", r"\1", text)
-    info = {"data_type": "video" if video else "image", "problem_type": problem_type}
+    info: dict[str, Any] = {"data_type": "video" if video else "image", "problem_type": problem_type}
     if choices:
         info["options"] = choices
     if source := row.get("data_source"):
@@ -140,9 +139,9 @@ def _identify(row: Mapping[str, Any]) -> str | None:
 
 SOURCE = Source(
     name="onethinker",
-    title="OneThinker's training data: images and videos, eleven types of problem",
+    title="OneThinker's training data (OneThink/OneThinker-train-data, unpacked), eleven types of problem",
     splits=("train", "val"),
     convert=convert,
-    files=("onethinker_*{split}*.json", "*sample_{split}*.json"),
+    files=("onethinker_rl_{split}.json", "onethinker_sample_{split}.json", "sample_{split}_*.json"),
     identify=_identify,
 )

@@ -60,8 +60,9 @@ def map_in_order(
 ) -> Generator[Result, None, None]:
     """work(item) for every item, in order; items are drawn as they are needed, a few ahead of the results.
 
-    With more than one worker, `work` (once), items and results are pickled. Errors of a worker are raised here, an
-    OSError (a full disk) as it is, others as RuntimeError with the traceback. A worker whose parent is gone finds its pipe closed and ends.
+    With more than one worker, `work` (once), items and results are pickled. Errors of a worker are raised here: an
+    OSError (a full disk) as it is, others as RuntimeError with the traceback. A worker whose parent is gone finds its
+    pipe closed and ends.
     """
     if workers <= 1:
         yield from map(work, items)

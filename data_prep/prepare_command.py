@@ -30,15 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("data sets from the hub or from files")
     add = files.add_argument
     add("--split", nargs="+", metavar="S", help="one or several; default: the one that papers report")
-    add("--input", type=Path, metavar="PATH", help="a file, or a folder, of parquet, arrow, json, jsonl, the authors' own "
-        "files or the harness's TSV; default: the hub")  # fmt: skip
+    add("--input", type=Path, metavar="PATH", help="a file, or a folder, of parquet, arrow, json, jsonl, the authors' "
+        "own files or the harness's TSV; default: the hub")  # fmt: skip
     add("--revision", metavar="R", help="commit, tag or branch on the hub; default: the newest, noted in the manifest")
     add("--limit", type=int, metavar="N", help="only the first N rows")
     add("--variant", metavar="V", help="form of the data set, where there are several (see list)")
-    add("--convention", default=CONVENTIONS[0], metavar="C", help="coordinates asked for: qwen3_vl (relative, 0-1000) or "
-        "qwen2_5_vl (pixels of the image as the model sees it; points from 0 to 1)" + default)  # fmt: skip
-    add("--images", choices=("bytes", "paths"), default="bytes", help="in the file, the same one of a row group once; or "
-        "saved once each in DIR/images, rows holding their absolute paths" + default)  # fmt: skip
+    add("--convention", default=CONVENTIONS[0], metavar="C", help="coordinates asked for: qwen3_vl (relative, 0-1000) "
+        "or qwen2_5_vl (pixels of the image as the model sees it; points from 0 to 1)" + default)  # fmt: skip
+    add("--images", choices=("bytes", "paths"), default="bytes", help="in the file, the same one of a row group once; "
+        "or saved once each in DIR/images, rows holding their absolute paths" + default)  # fmt: skip
     add("--image-root", type=Path, metavar="DIR", help="folder that paths of images and videos start from; default: "
         "the input's")  # fmt: skip
     add("--min-pixels", type=int, default=3136, metavar="N", help="smaller images are enlarged, 0: none" + default)
@@ -55,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--train", type=int, default=12000, metavar="N", help="training rows" + default)
     add("--val", type=int, default=720, metavar="N", help="validation rows" + default)
     add("--seed", type=int, default=0, metavar="N", help="the same seed gives the same rows" + default)
-    add("--image-size", type=int, default=128, metavar="PIXELS", help="side of the square images, a multiple of 32 from "
-        "128 to 512" + default)  # fmt: skip
+    add("--image-size", type=int, default=128, metavar="PIXELS", help="side of the square images, a multiple of 32 "
+        "from 128 to 512" + default)  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:

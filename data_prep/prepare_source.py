@@ -101,7 +101,7 @@ def prepare_source(job: Job, *, out: Path, force: bool = False, progress: bool =
 
 
 def _what_is_read(job: Job) -> Any:
-    """Names, sizes and times of the input files, or the hub's commit: what makes finished work useless if it changes."""
+    """Names, sizes and times of the input files, or the hub's commit: a change makes finished work useless."""
     if job.input is None:
         hub = choose(job.source, job.options)
         return {"hub": hub.id, "commit": revision_of(hub, job.revision)}

@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "open": ("the short answer, a number or a few words", "left ventricle"),
     "sentences": ("the answer in plain text", "A man repairs a bicycle in front of a shop."),
     "box": (f"{_BOX}, {_RELATIVE}", '{"boxes": [35, 227, 437, 932]}'),
-    "box_pixels": (f"{_BOX}, in pixels of the image, which is {{width}} x {{height}}", '{"boxes": [35, 227, 137, 332]}'),
+    "box_pixels": (f"{_BOX}, in pixels of the image of {{width}} x {{height}}", '{"boxes": [35, 227, 137, 332]}'),
     "point": (f"one point as JSON, {_RELATIVE}", '{"point_2d": [412, 733]}'),
     "point_unit": ("one point (x, y), as decimals from 0 to 1 relative to the width and height of the image",
                    "(0.412, 0.733)"),
@@ -42,7 +42,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "frames": (f"the box of the object at every second from 1 on, up to 32, as JSON, {_RELATIVE}",
                '{"boxes": {"1": [405, 230, 654, 463], "2": [435, 223, 678, 446]}}'),
     "span_frames": (
-        f"the start and the end in seconds, and the box of the object at every whole second between, as JSON, {_RELATIVE}",
+        f"the start and end in seconds, and the box of the object at every whole second between, as JSON, {_RELATIVE}",
         '{"time": [8.1, 10.4], "boxes": {"9": [317, 422, 582, 997], "10": [332, 175, 442, 369]}}',
     ),
     "segmentation": (

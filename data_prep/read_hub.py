@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data_prep.source import Hub, Options, Source
 
 OFFLINE = (
-    "Without a network, or to use a copy: --input PATH (a folder or file of parquet, arrow, json, jsonl or the harness's "
-    "TSV)"
+    "Without a network, or to use a copy: --input PATH (a folder or file of parquet, arrow, json, jsonl or the "
+    "harness's TSV)"
 )
 
 
@@ -33,7 +33,8 @@ def stream(
     """
     hub = choose(source, options)
     split = hub.splits.get(options.split, options.split)
-    for config in hub.configs or [hub.config]:
+    configs: Sequence[str | None] = hub.configs or [hub.config]
+    for config in configs:
         name = f"{hub.id}{f'/{config}' if config else ''}@{split}"
         yield name, _rows(name, hub.id, config, split, revision)
 
@@ -54,13 +55,12 @@ def _reason(error: Exception) -> str:
 
 def _undecoded(rows: Any) -> Any:
     """Image columns as encoded files, at any depth."""
-    from datasets import Image, Sequence
-    from datasets.features import List
+    from datasets import Image, List
 
     for column, feature in (rows.features or {}).items():
         if isinstance(feature, Image):
             rows = rows.cast_column(column, Image(decode=False))
-        elif isinstance(feature, List | Sequence) and isinstance(feature.feature, Image):
+        elif isinstance(feature, List) and isinstance(feature.feature, Image):
             rows = rows.cast_column(column, List(Image(decode=False)))
     return rows
 

@@ -128,9 +128,9 @@ def tsv_rows(path: Path, delimiter: str = "\t") -> Iterator[dict[str, Any]]:
                 raise ValueError(f"{path}: row {number} has {len(cells)} cells for {len(header)} columns (cut off?)")
             row = {name: None if cell in ("", "nan", "NaN") else cell for name, cell in zip(header, cells, strict=True)}
             image = row.get("image")
-            if row.get("index") is not None and image is not None:
+            if (index := row.get("index")) is not None and image is not None:
                 if len(image) > MAX_REFERENCE:
-                    images.note(row["index"], start)
+                    images.note(index, start)
                 elif (found := images.find(image)) is not None:
                     row["image"] = found
             yield row

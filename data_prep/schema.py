@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -176,17 +177,23 @@ def _video_problem(text: str) -> str | None:
     return f"videos holds {text[:80]!r}: neither a path nor a list of paths of frames"
 
 
+def image_bytes(image: Any) -> bytes:
+    """The encoded file of an item of `images`, from its bytes or its path; empty if it has neither."""
+    data, path = (image.get("bytes"), image.get("path")) if isinstance(image, Mapping) else (None, None)
+    if data or not path:
+        return data or b""
+    return Path(path).read_bytes()
+
+
 def read_row_image(row: Mapping[str, Any], position: int = 0) -> Image.Image:
     """The RGB image of a row; ValueError naming the row when the column is missing or the image cannot be read."""
     images = row.get("images")
     if images is None or len(images) <= position:
         raise ValueError(f"{row_name(row)}: images has no image {position}; columns: {', '.join(map(str, row))}")
-    data = images[position].get("bytes") if isinstance(images[position], Mapping) else None
-    path = images[position].get("path") if isinstance(images[position], Mapping) else None
-    if not data and not path:
-        raise ValueError(f"{row_name(row)}: images[{position}] has no bytes and no path")
     try:
-        with Image.open(BytesIO(data) if data else path) as image:
+        if not (data := image_bytes(images[position])):
+            raise ValueError("has no bytes and no path")
+        with Image.open(BytesIO(data)) as image:
             return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{row_name(row)}: images[{position}] cannot be read: {error}") from error

@@ -94,8 +94,8 @@ class Source:
     splits: Sequence[str]
     """Our names; the first is the default, the one that papers report."""
     convert: Converter
-    """Raw row (any form) -> its questions; none for a row that is not asked for, say of another split. Raises SetAside(reason) for a row that cannot be used, KeyError for a
-    column that no known form of the data set lacks."""
+    """Raw row (any form) -> its questions; none for a row that is not asked for, say of another split. Raises
+    SetAside(reason) for a row that cannot be used, KeyError for a column that no known form of the data set lacks."""
     hub: Sequence[Hub] = ()
     """The first is the default; the others are other homes of the same data."""
     task: str | None = None
@@ -103,7 +103,7 @@ class Source:
     tsv: Sequence[str] = ()
     """Names of the harness's TSV files that hold it (`MMStar` for MMStar.tsv)."""
     files: Sequence[str] = ()
-    """Glob patterns of the authors' own files inside a local folder, the wanted split among them; `{split}` is put in."""
+    """Glob patterns of the authors' own files inside a local folder, `{split}` filled in."""
     identify: Callable[[Mapping[str, Any]], Any] | None = None
     """A raw row's own id, for messages and for finding duplicates; None: its place."""
     variants: Sequence[str] = ()
