@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from reward_fns import symbolic_worker
 from reward_fns.symbolic_values import decided
 from reward_fns.symbolic_worker import equivalent
 
@@ -58,3 +59,47 @@ def test_left_to_a_worker(gold: str, given: str, reason: str) -> None:
 @pytest.mark.parametrize(("gold", "given", "expected"), DECIDED)
 def test_a_worker_says_the_same(gold: str, given: str, expected: bool) -> None:
     assert equivalent(gold, given) is expected
+
+
+FORMULAS = [
+    r"\frac{3\sqrt{2}}{4}",
+    "2x+3y=5",
+    "[1,2)",
+    r"(-\infty,3]\cup\{5\}",
+    r"\log(2)+3",
+    r"\sin^2 x",
+    "x(y+1)",
+    "1/2x",
+]
+FORMULAS += [
+    "1,234",
+    "3,4",
+    "x>3",
+    r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+    "f(x)=2x",
+    r"|x-2|\le 3",
+    r"50\%",
+    "a:b",
+    "2 3",
+]
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, "((", r"\frac{1}", "x=="])
+def test_the_quick_parse_gives_the_full_one(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for texts that are no formula: both refuse them."""
+    from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
+
+    monkeypatch.setattr(_Latex2Sympy, "create_parser", _Latex2Sympy.create_parser)  # to be put back
+    before = tree(text)
+    symbolic_worker.use_fast_prediction()
+    assert tree(text) == before
+
+
+def tree(text: str) -> str:
+    from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
+
+    parser = _Latex2Sympy().create_parser(text)
+    try:
+        return parser.math().toStringTree(recog=parser)
+    except Exception as error:
+        return str(error)
