@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# verl's validation of a model (hub id or folder) over prepared benchmark files, on vLLM replicas over all GPUs, then the
+# benchmarks' table. One run a file: interrupted, the same command goes on with the files that are not done.
+#   MODEL=Qwen/Qwen3-VL-8B-Instruct FILES="data/mmstar/val.parquet data/chartqa/test.parquet" bash examples/train/evaluate.sh
+# TEMPERATURE=0 for greedy answers. A checkpoint first becomes a folder: see "Checkpoints" in docs/scaling.md.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source examples/train/launch.sh
+
+MODEL=${MODEL:-Qwen/Qwen3-VL-8B-Instruct}
+FILES=${FILES:-data/mmstar/val.parquet}
+OUT=${OUT:-runs/evaluation/$(basename "$MODEL")}
+TEMPERATURE=${TEMPERATURE:-0.7}
+TOP_P=${TOP_P:-0.95}
+GPUS=${GPUS:-8}
+TENSOR_PARALLEL=${TENSOR_PARALLEL:-1}  # of a replica
+PROMPT_TOKENS=${PROMPT_TOKENS:-16384}
+RESPONSE_TOKENS=${RESPONSE_TOKENS:-4096}
+PATCH=${PATCH:-16}                     # 16 for Qwen3-VL, 14 for Qwen2.5-VL
+
+MODEL_AND_ROLLOUT=(
+    actor_rollout_ref.model.path="$MODEL"
+    actor_rollout_ref.actor.strategy=fsdp2
+    actor_rollout_ref.actor.ppo_mini_batch_size="$GPUS"
+    actor_rollout_ref.actor.use_dynamic_bsz=true
+    actor_rollout_ref.actor.ppo_max_token_len_per_gpu="$((PROMPT_TOKENS + RESPONSE_TOKENS))"
+    actor_rollout_ref.rollout.name=vllm
+    actor_rollout_ref.rollout.tensor_model_parallel_size="$TENSOR_PARALLEL"
+    actor_rollout_ref.rollout.gpu_memory_utilization=0.6
+    actor_rollout_ref.rollout.max_num_batched_tokens="$((PROMPT_TOKENS + RESPONSE_TOKENS))"
+    actor_rollout_ref.rollout.val_kwargs.do_sample="$([ "$TEMPERATURE" = 0 ] && echo false || echo true)"
+    actor_rollout_ref.rollout.val_kwargs.temperature="$TEMPERATURE"
+    actor_rollout_ref.rollout.val_kwargs.top_p="$TOP_P"
+)
+DATA=(
+    data.max_prompt_length="$PROMPT_TOKENS"
+    data.max_response_length="$RESPONSE_TOKENS"
+    data.image_patch_size="$PATCH"
+    data.train_batch_size="$GPUS"
+)
+
+VALIDATIONS=()
+for file in $FILES; do
+    name=$(basename "$(dirname "$file")")_$(basename "$file" .parquet)
+    run=$OUT/$name
+    VALIDATIONS+=("$run/validation/0.jsonl")
+    if [ -s "$run/validation/0.jsonl" ]; then continue; fi
+    launch "${MODEL_AND_ROLLOUT[@]}" "${DATA[@]}" \
+        data.train_files="$file" data.val_files="$file" \
+        trainer.val_only=true trainer.n_gpus_per_node="$GPUS" trainer.logger='["console"]' \
+        trainer.default_local_dir="$run/checkpoints" trainer.validation_data_dir="$run/validation" \
+        verl_ext.run_dir="$run" "$@"
+done
+if [ -z "${DRY_RUN:-}${SMOKE:-}" ]; then
+    "${PYTHON_BIN:-python}" -m verl_ext.evaluate table "${VALIDATIONS[@]}" --data $FILES
+fi

@@ -1,0 +1,83 @@
+"""Stored answers in, the table out."""
+
+import json
+
+import pytest
+
+from data_prep.gold import gold_response
+from data_prep.offline import OfflineSource
+from data_prep.schema import make_row
+from data_prep.writer import RowWriter
+from verl_ext import evaluate
+
+ROWS = 24
+
+
+def letter_row(index: int) -> dict:
+    return make_row(
+        data_source="mmstar", task="mmstar", category="general_vqa", index=index, prompt="Which? A: red, B: blue",
+        ground_truth="AB"[index % 2], info={"choices": {"A": "red", "B": "blue"}, "category": "c", "l2_category": "l"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "val.parquet"
+    source = OfflineSource(seed=0)
+    rows = [source.row("val", index) for index in range(ROWS)] + [letter_row(index) for index in range(4)]
+    with RowWriter(path) as writer:
+        for row in rows:
+            writer.write(row)
+        writer.finish()
+        writer.publish()
+    return path, rows
+
+
+def answers(path, rows, response=gold_response):
+    with path.open("w") as file:
+        for row in rows:
+            record = {"data_source": row["data_source"], "index": row["extra_info"]["index"]}
+            file.write(json.dumps(record | {"response": response(row)}) + "\n")
+    return path
+
+
+def run(capsys, *arguments) -> str:
+    evaluate.main([str(each) for each in arguments])
+    return capsys.readouterr().out
+
+
+def test_gold_answers_score_100_beside_the_paper(prepared, tmp_path, capsys):
+    data, rows = prepared
+    stored = answers(tmp_path / "answers.jsonl", rows)
+    text = run(capsys, "score", stored, "--data", data, "--out", tmp_path / "out.jsonl", "--json", tmp_path / "t.json")
+    (line,) = [line for line in text.splitlines() if line.startswith("mmstar") and "73.8" in line]
+    assert line.split() == ["mmstar", "100.0", "-", "68.5", "73.8"]
+    figures = json.loads((tmp_path / "t.json").read_text())
+    assert {figure["value"] for figure in figures if figure["is_primary"]} == {1.0}
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == len(rows)
+
+
+def test_a_scored_file_gives_the_same_table_again(prepared, tmp_path, capsys):
+    data, rows = prepared
+    wrong = answers(tmp_path / "a.jsonl", rows, lambda row: "<thinking>x</thinking><answer>A</answer>")
+    first = run(capsys, "score", wrong, "--data", data, "--out", tmp_path / "out.jsonl")
+    assert run(capsys, "table", tmp_path / "out.jsonl", "--data", data) == first
+    assert "mmstar" in first
+    assert any(line.startswith("mmstar") and line.split()[1] == "50.0" for line in first.splitlines())
+
+
+def test_rows_without_an_answer_are_counted(prepared, tmp_path, capsys):
+    data, rows = prepared
+    stored = answers(tmp_path / "answers.jsonl", rows[:5])
+    evaluate.main(["score", str(stored), "--data", str(data), "--out", str(tmp_path / "out.jsonl")])
+    assert f"{len(rows) - 5} of {len(rows)} rows have no answer" in capsys.readouterr().err
+
+
+def test_answers_to_other_rows_are_refused(prepared, tmp_path):
+    data, _ = prepared
+    stored = tmp_path / "answers.jsonl"
+    stored.write_text(json.dumps({"data_source": "elsewhere", "index": 0, "response": "x"}) + "\n")
+    with pytest.raises(SystemExit, match="none of the 1 answers belongs"):
+        evaluate.main(["score", str(stored), "--data", str(data), "--out", str(tmp_path / "out.jsonl")])
+    assert not (tmp_path / "out.jsonl").exists()
+    assert not (tmp_path / "out.jsonl.partial").exists()
