@@ -51,7 +51,7 @@ def test_gold_answers_score_100_beside_the_paper(prepared, tmp_path, capsys):
     stored = answers(tmp_path / "answers.jsonl", rows)
     text = run(capsys, "score", stored, "--data", data, "--out", tmp_path / "out.jsonl", "--json", tmp_path / "t.json")
     (line,) = [line for line in text.splitlines() if line.startswith("mmstar") and "73.8" in line]
-    assert line.split() == ["mmstar", "100.0", "-", "68.5", "73.8"]
+    assert line.split() == ["mmstar", "100.0", "0.0", "68.5", "73.8"]
     figures = json.loads((tmp_path / "t.json").read_text())
     assert {figure["value"] for figure in figures if figure["is_primary"]} == {1.0}
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == len(rows)
