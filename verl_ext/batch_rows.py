@@ -6,11 +6,14 @@ The reward manager's result lies under `extra_fields.reward_extra_info` of every
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 import transfer_queue as tq
 from torch import Tensor
+from verl.utils.tensordict_utils import get_tensordict
 
 from verl_ext.batch_labels import sessions
 from verl_ext.entropy_band import row_entropy
@@ -19,10 +22,13 @@ from verl_ext.metrics import Rows
 
 def fetch_rewards(batch: Any, *names: str) -> list[np.ndarray]:
     """One array (N,) per key of the reward's result; KeyError naming the row where a key is missing."""
-    data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["extra_fields"])
-    # The queue hands objects back as a plain list, or wrapped one by one.
-    extras = [getattr(extra, "data", extra) for extra in data["extra_fields"]]
-    results = [extra.get("reward_extra_info", {}) for extra in extras]
+    results = fetch_results(batch, *names)
+    return [np.array([result[name] for result in results]) for name in names]
+
+
+def fetch_results(batch: Any, *names: str) -> list[dict[str, Any]]:
+    """The reward's result of each row; KeyError naming the row where one of the keys is missing."""
+    results = [extra.get("reward_extra_info", {}) for extra in _extra_fields(batch)]
     for name in names:
         missing = [key for key, result in zip(batch.keys, results, strict=True) if name not in result]
         if missing:
@@ -30,7 +36,32 @@ def fetch_rewards(batch: Any, *names: str) -> list[np.ndarray]:
                 f"the reward of row {missing[0]} has no {name!r}: set reward.reward_manager.name=verl_ext, or return "
                 f"{name!r} from your reward function"
             )
-    return [np.array([result[name] for result in results]) for name in names]
+    return results
+
+
+def put_results(batch: Any, results: Sequence[dict[str, Any]]) -> None:
+    """Put other results in place of the rows', and their `score` on the last token of `rm_scores`, where verl has it.
+
+    Rows that only pad the batch keep what they have.
+    """
+    data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["rm_scores"])
+    extras, scores = [], []
+    rows = zip(_extra_fields(batch), data["rm_scores"].unbind(), results, valid_rows(batch), strict=True)
+    for extra, score, result, valid in rows:
+        extras.append({**extra, "reward_extra_info": result} if valid else extra)
+        score = torch.zeros_like(score) if valid else score.clone()
+        if valid:
+            score[-1] = result["score"]
+        scores.append(score)
+    nested = torch.nested.as_nested_tensor(scores, layout=torch.jagged)
+    fields = get_tensordict({"rm_scores": nested, "extra_fields": extras})
+    tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
+
+
+def _extra_fields(batch: Any) -> list[dict[str, Any]]:
+    data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=["extra_fields"])
+    # The queue hands objects back as a plain list, or wrapped one by one.
+    return [getattr(extra, "data", extra) for extra in data["extra_fields"]]
 
 
 def fetch_tokens(batch: Any, *names: str) -> list[Tensor]:

@@ -1,11 +1,13 @@
 """verl's reward manager `verl_ext`: plug point `reward.reward_manager.{source: register, name: verl_ext}`.
 
-verl's own managers pass decoded text only. This one adds what the length envelope needs: the number of response tokens
-and whether the response was cut off at the limit.
+verl's own managers pass decoded text only. This one adds what the length envelope needs: the number of response tokens,
+of those before the answer, and whether the response was cut off at the limit.
 """
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,9 +16,23 @@ from verl import DataProto
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 from verl.experimental.reward_loop.reward_manager.registry import register
 
+from reward_fns.extract import OPEN
 from reward_fns.registry import resolve_task
 from reward_fns.score import compute_score
 from verl_ext import config as settings_of
+
+
+def tokens_before(ids: Any, text: str, mark: str, decode: Callable[[Any], str]) -> int:
+    """Tokens of `ids` that begin before the last `mark` in `text`, their decoded text; all of them without a mark.
+
+    Exact, as ids are decoded, never encoded anew: the least number of tokens whose text reaches the mark, found by
+    halving. A token that runs from the text before into the mark (as `><` may) counts. Only where the last character
+    before the mark is itself spread over several tokens, up to three of these can go uncounted.
+    """
+    start = text.rfind(mark)
+    if start < 0:
+        return len(ids)
+    return bisect.bisect_left(range(len(ids)), start, key=lambda count: len(decode(ids[:count])))
 
 
 @register("verl_ext")
@@ -45,14 +61,19 @@ class VerlExtRewardManager(RewardManagerBase):
         result = await self.loop.run_in_executor(None, score)
         return {"reward_score": result["score"], "reward_extra_info": result}
 
+    def _decode(self, ids: Any) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
+
     def _score(self, row: dict[str, Any], response_ids: Any, extra_info: dict[str, Any]) -> dict[str, Any]:
-        text = self.tokenizer.decode(response_ids, skip_special_tokens=True)
+        text = self._decode(response_ids)
         data_source, truth = row["data_source"], row["reward_model"]["ground_truth"]
         if self.custom is not None:
             return dict(
                 self.custom(data_source=data_source, solution_str=text, ground_truth=truth, extra_info=extra_info)
             )
         task = resolve_task(data_source, extra_info)
-        settings = self.settings.for_task(task.name, task.category).reward
+        settings = self.settings.for_task(task.name, extra_info.get("category") or task.category).reward
+        if settings.length_scope == "thinking":
+            extra_info["thinking_tokens"] = tokens_before(response_ids, text, OPEN, self._decode)
         result = compute_score(data_source, text, truth, extra_info, settings=settings)
         return result | {"row": f"{data_source}/{extra_info.get('index')}"}

@@ -4,6 +4,7 @@
 A mix-in over verl's own trainers. Per step it
 - gives task labels to the estimator, around verl's `_compute_advantage`,
 - decides every task's side of its entropy band from verl's entropies of the whole batch, and weighs the rows,
+- judges lengths by envelopes that follow them, where these are set to,
 - adds metrics per task and category, and appends the step to `metrics.jsonl`.
 """
 
@@ -24,7 +25,7 @@ from verl.trainer.ppo.v1.trainer_separate_async import PPOTrainerSeparateAsync
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.utils.config import omega_conf_to_dataclass
 
-from verl_ext import batch_labels, batch_rows, entropy_band, state_file
+from verl_ext import batch_labels, batch_rows, entropy_band, shaping, state_file
 from verl_ext import config as settings_of
 from verl_ext.feed import TaskFed
 from verl_ext.loss import ENTROPY_WEIGHT, shaped_ppo_loss
@@ -37,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 REWARD_PARTS = ("accuracy", "format", "structure", "length")
 MEMORY_FILE = "verl_ext.json"
-"""In every checkpoint: what estimators keep from step to step."""
+"""In every checkpoint: what estimators, envelopes and entropy coefficients keep from step to step."""
 
 
 class TaskAware(TaskFed):
@@ -68,24 +69,29 @@ class TaskAware(TaskFed):
     def _compute_old_log_prob(self, batch: Any, metrics: dict) -> Any:
         batch = super()._compute_old_log_prob(batch, metrics)
         if self.shapes_entropy:
-            weight_N = self._entropy_weights(batch)
+            weight_N = self._entropy_weights(batch, metrics)
             fields = TensorDict({ENTROPY_WEIGHT: weight_N.unsqueeze(-1)}, batch_size=len(weight_N))
             tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
         return batch
 
-    def _entropy_weights(self, batch: Any) -> torch.Tensor:
+    def _entropy_weights(self, batch: Any, metrics: dict) -> torch.Tensor:
         """Weight (N,) of each row's summed entropy in the loss; 0 where the task is inside its band."""
         task, category = batch_rows.fetch_rewards(batch, "task", "category")
         mask, entropy = batch_rows.fetch_tokens(batch, "response_mask", "entropy")
         task_N, names = factorize(task.tolist())
         category_of = dict(zip(task.tolist(), category.tolist(), strict=True))
-        shaping = [self.settings.for_task(name, category_of[name]) for name in names]
+        tasks = {name: self.settings.for_task(name, category_of[name]) for name in names}
         # Without a band a task is inside it always.
-        low, high = torch.tensor([one.entropy_band or (0.0, torch.inf) for one in shaping], dtype=torch.float64).T
-        coeff = torch.tensor([one.entropy_coeff for one in shaping], dtype=torch.float64)
+        bands = [own.entropy_band or (0.0, torch.inf) for own in tasks.values()]
+        low, high = torch.tensor(bands, dtype=torch.float64).T
         entropy_N, tokens_N = entropy_band.row_entropy(entropy, mask)
         entropy_K, tokens_K = entropy_band.task_entropy(entropy_N, tokens_N, task_N, len(names))
         side_K = entropy_band.band_side(entropy_K, low, high)
+        coefficients = shaping.entropy_coefficients(
+            tasks, entropy_K.tolist(), self.settings, self.memory, step=self.global_steps
+        )
+        metrics.update({f"task/{name}/entropy_coeff": c for name, c in zip(names, coefficients, strict=True)})
+        coeff = torch.tensor(coefficients, dtype=torch.float64)
         rows_a_mini_batch = (
             self.config.actor_rollout_ref.actor.ppo_mini_batch_size * self.config.actor_rollout_ref.rollout.n
         )
@@ -93,6 +99,8 @@ class TaskAware(TaskFed):
         return entropy_band.row_weights(side_K, tokens_K, coeff, task_N, mini_batches=mini_batches).float()
 
     def _compute_advantage(self, batch: Any, metrics: dict) -> Any:
+        if self.settings.moves_envelopes:
+            metrics.update(shaping.move_envelopes(batch, self.settings, self.memory))
         label, *parts = batch_rows.fetch_rewards(batch, self.settings.task_label, *REWARD_PARTS)
         session, final = batch_labels.sessions(batch.keys)
         named = dict(zip(REWARD_PARTS, (part.astype(float) for part in parts), strict=True))
@@ -115,7 +123,9 @@ class TaskAware(TaskFed):
         if (folder / MEMORY_FILE).exists():
             self.memory.update(state_file.load(folder / MEMORY_FILE))
         else:
-            logger.warning("%s has no %s: estimators that keep moments start anew", folder, MEMORY_FILE)
+            logger.warning(
+                "%s has no %s: estimators, envelopes and coefficients that keep a state start anew", folder, MEMORY_FILE
+            )
 
     def _compute_metrics(self, batch: Any, metrics: dict, timing_raw: dict, global_steps: int, epoch: int) -> None:
         super()._compute_metrics(batch, metrics, timing_raw, global_steps=global_steps, epoch=epoch)

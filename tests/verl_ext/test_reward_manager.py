@@ -9,6 +9,8 @@ from tensordict import TensorDict
 from verl import DataProto
 from verl.trainer.ppo.reward import load_reward_manager
 
+from verl_ext.reward_manager import tokens_before
+
 EXTRA = {"category": "math_vqa", "index": 7, "info": "{}"}
 
 
@@ -22,9 +24,10 @@ class Words:
         return " ".join(self.words[int(i)] for i in ids)
 
 
-def manager_and_row(compose_config, response, *, truth="62", limit=96, task="arithmetic", custom=None):
+def manager_and_row(compose_config, response, *, truth="62", limit=96, task="arithmetic", custom=None, overrides=()):
     config = compose_config(
-        "+machine=cpu", "+recipe=quickstart", "actor_rollout_ref.model.path=none", f"data.max_response_length={limit}"
+        *("+machine=cpu", "+recipe=quickstart", "actor_rollout_ref.model.path=none"),
+        *(f"data.max_response_length={limit}", *overrides),
     )
     if custom:
         config.reward.custom_reward_function.path = custom
@@ -65,6 +68,35 @@ def test_response_at_the_limit_is_truncated(compose_config):
     result = run(manager, row)
     assert result["reward_extra_info"]["truncated"] is True
     assert result["reward_score"] == 0.0
+
+
+def test_thinking_scope_counts_the_tokens_before_the_answer(compose_config):
+    response = f"<thinking> {'so ' * 10}</thinking> <answer> 62 </answer>"
+    manager, row = manager_and_row(compose_config, response, overrides=["verl_ext.defaults.length_scope=thinking"])
+    info = run(manager, row)["reward_extra_info"]
+    # The fake tokenizer gives the space before <answer> to that token, which therefore begins before the mark.
+    assert (info["response_tokens"], info["length_tokens"]) == (15, 13)
+    assert info["length"] == pytest.approx((13 - 4) / (20 - 4))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected", "why"),
+    [
+        (["so ", "it ", "<answer>", "1", "</answer>"], 2, "the mark is a token of its own"),
+        (["so", "><", "answer", ">", "1"], 2, "a token that runs into the mark counts"),
+        (["<answer>", "1", "</answer>", " no ", "<answer>", "2", "</answer>"], 4, "the last of several"),
+        (["", "so ", "", "<answer>", "1"], 2, "tokens without text, as special ones are, count where they stand"),
+        (["so ", "it"], 2, "no answer: all"),
+        (["<answer>"], 0, "nothing before it"),
+        ([], 0, "an empty response"),
+    ],
+)
+def test_tokens_before_the_last_answer(pieces, expected, why):
+    def decode(ids):
+        return "".join(pieces[i] for i in ids)
+
+    ids = list(range(len(pieces)))
+    assert tokens_before(ids, decode(ids), "<answer>", decode) == expected, why
 
 
 def test_failure_of_ours_raises_with_the_nearest_task(compose_config):

@@ -8,8 +8,8 @@ import torch
 import verl  # noqa: F401
 from omegaconf import OmegaConf
 from verl.trainer.ppo.v1 import get_trainer_cls
-from verl.trainer.ppo.v1.replay_buffer import ReplayBufferAsync
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
+from verl.utils import tensordict_utils
 
 from verl_ext import batch_rows, trainer
 from verl_ext.replay import OrderedReplayBuffer, OrderedReplayBufferAsync
@@ -30,12 +30,61 @@ def made(compose_config, tmp_path):
     return make
 
 
-def test_verl_sees_its_own_mode_name(made):
-    ours = made()
-    assert ours.trainer_mode == ours.config.trainer.v1.trainer_mode == "sync"
-    # Under an unknown name verl takes the buffer of its asynchronous modes.
-    assert type(ours.replay_buffer) is OrderedReplayBuffer
+SEPARATE = (
+    "actor_rollout_ref.rollout.nnodes=1",
+    "actor_rollout_ref.rollout.n_gpus_per_node=1",
+    "actor_rollout_ref.rollout.checkpoint_engine.backend=file",
+    "data.train_batch_size=8",
+    "actor_rollout_ref.actor.ppo_mini_batch_size=4",
+    "trainer.v1.separate_async.parameter_sync_step=2",
+)
+
+
+@pytest.mark.parametrize(
+    "mode, overrides, buffer, local_updates",
+    [
+        ("sync", (), OrderedReplayBuffer, 1),
+        ("colocate_async", (), OrderedReplayBufferAsync, 1),
+        ("separate_async", SEPARATE, OrderedReplayBufferAsync, 2),
+    ],
+)
+def test_verl_sees_its_own_mode_name(made, mode, overrides, buffer, local_updates):
+    """Under a name of ours verl would take the asynchronous buffer and the defaults in every mode."""
+    ours = made(f"trainer.v1.trainer_mode=verl_ext_{mode}", *overrides)
+    assert isinstance(ours, trainer.TaskAware)
+    assert isinstance(ours, get_trainer_cls(mode))
+    assert ours.trainer_mode == ours.config.trainer.v1.trainer_mode == mode
+    assert type(ours.replay_buffer) is buffer
     assert ours.replay_buffer.poll_interval == 0.2
+    assert ours.parameter_sync_step == local_updates
+
+
+def test_verls_own_filter_switch_reaches_the_buffer(made):
+    ours = made("algorithm.filter_groups.enable=true", "data.train_batch_size=6", "verl_ext.filter.max_rounds=3")
+    assert ours.replay_buffer.filter_groups_metric == "accuracy"
+    assert ours.replay_buffer.group_filter is ours.group_filter
+    assert (ours.group_filter.batch_size, ours.group_filter.settings.max_rounds) == (6, 3)
+
+
+def test_prompts_are_named_by_their_place_in_the_run(made, monkeypatch):
+    def fetch(self):
+        return tensordict_utils.get_tensordict({"uid": np.array(["random"] * 2, dtype=object)})
+
+    monkeypatch.setattr(PPOTrainerSync, "_fetch_one_gen_batch", fetch)
+    ours = made()
+    ours.global_steps = 3
+    names = [list(ours._fetch_one_gen_batch()["uid"]) for _ in range(2)]
+    assert names == [["000003-000000", "000003-000001"], ["000003-000002", "000003-000003"]]
+    ours.global_steps = 4
+    assert next(iter(ours._fetch_one_gen_batch()["uid"])) == "000004-000000"
+
+
+def test_a_damaged_state_file_stops_the_resume(made, monkeypatch, tmp_path):
+    monkeypatch.setattr(PPOTrainerSync, "_load_checkpoint", lambda self: setattr(self, "global_steps", 3))
+    (tmp_path / "global_step_3").mkdir()
+    (tmp_path / "global_step_3" / trainer.MEMORY_FILE).write_text('{"ema_grpo": {"a": [0.')
+    with pytest.raises(ValueError, match="is damaged"):
+        made()._load_checkpoint()
 
 
 @pytest.mark.parametrize("coefficient, wanted", [(0.02, True), (0, False)])
@@ -80,8 +129,10 @@ def test_weights_follow_each_tasks_side_of_its_band(made, monkeypatch):
     entropy = torch.tensor([[1.0, 1, 9], [1, 1, 1], [0.1, 0.1, 0.1], [0.4, 9, 9]])
     monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [np.array(labels[name]) for name in names])
     monkeypatch.setattr(batch_rows, "fetch_tokens", lambda _b, *_names: [mask, entropy])
-    weights = ours._entropy_weights(SimpleNamespace(keys=list("abcd")))
+    ours.global_steps = 1
+    weights = ours._entropy_weights(SimpleNamespace(keys=list("abcd")), metrics := {})
     torch.testing.assert_close(weights, torch.tensor([0.5 * 2 / 5, 0.5 * 2 / 5, -0.5 * 2 / 3, 0.0]))
+    assert metrics["task/arithmetic/entropy_coeff"] == 0.5
 
 
 def test_reward_without_labels_names_row_and_remedy(monkeypatch):
