@@ -70,7 +70,7 @@ def gdpo(core_algos: ModuleType) -> None:
         labels = batch_labels.current(len(response_mask))
         if labels is not None:
             kwargs["non_tensor_batch"] = {**(kwargs.get("non_tensor_batch") or {}), **labels.parts}
-            kwargs["batch"] = {"prompts": response_mask[:, :0], "attention_mask": response_mask}
+            kwargs["batch"] = {"prompts": response_mask[:, :0], "attention_mask": response_mask.long()}
         return original(token_level_rewards, response_mask, *args, **kwargs)
 
     core_algos.ADV_ESTIMATOR_REGISTRY["gdpo"] = with_parts

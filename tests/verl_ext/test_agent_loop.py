@@ -3,12 +3,14 @@
 import asyncio
 
 import pytest
+import torch
 import verl  # noqa: F401
+from omegaconf import OmegaConf
 from PIL import Image
 from verl.experimental.agent_loop.single_turn_agent_loop import SingleTurnAgentLoop
 
 from verl_ext import agent_loop
-from verl_ext.agent_loop import KEPT, CachedSingleTurn, Recent
+from verl_ext.agent_loop import KEPT, AgentLoopWorkerTQ, CachedSingleTurn, Recent, request_seed
 
 
 @pytest.fixture
@@ -61,3 +63,48 @@ def test_old_entries_go():
     for number in range(KEPT + 5):
         recent.keep(number, number)
     assert list(recent) == list(range(5, KEPT + 5))
+
+
+ROW = {"validate": False, "step": 3, "data_source": "a", "index": 5, "session": 0}
+
+
+@pytest.mark.parametrize("other", [{"validate": True}, {"step": 4}, {"data_source": "b"}, {"index": 6}, {"session": 1}])
+def test_every_request_has_a_seed_of_its_own(other):
+    assert request_seed(0, **ROW) != request_seed(0, **ROW | other)
+    assert request_seed(0, **ROW) != request_seed(1, **ROW)
+
+
+def test_seeds_are_the_same_in_every_process_and_fit_vllm():
+    assert request_seed(0, **ROW) == 1440901487859424267
+    assert all(0 <= request_seed(0, **ROW | {"index": index}) < 2**63 for index in range(200))
+
+
+@pytest.mark.parametrize(
+    "mode, rollout, wanted, seeded",
+    [
+        ("sync", "vllm", True, True),
+        ("sync", "vllm", False, False),
+        ("sync", "sglang", True, False),
+        ("colocate_async", "vllm", True, False),
+    ],
+)
+def test_seed_reaches_the_request_and_leaves_the_shared_parameters_alone(monkeypatch, mode, rollout, wanted, seeded):
+    got = []
+
+    async def run(self, sampling_params, trajectory, **_kwargs):
+        got.append(sampling_params)
+
+    monkeypatch.setattr(AgentLoopWorkerTQ.__ray_metadata__.modified_class, "_run_agent_loop", run)
+    worker = object.__new__(agent_loop._SeededWorker)
+    worker.config = OmegaConf.create(
+        {
+            "actor_rollout_ref": {"rollout": {"name": rollout, "seed": 0}},
+            "trainer": {"v1": {"trainer_mode": mode}},
+            "verl_ext": {"seeded_rollouts": wanted},
+        }
+    )
+    shared = {"temperature": 1.0}
+    trajectory = {"step": 3, "sample_index": torch.tensor(5), "validate": False}
+    asyncio.run(worker._run_agent_loop(shared, trajectory, data_source="a", session_id=0))
+    assert got[0].get("seed") == (request_seed(0, **ROW) if seeded else None)
+    assert shared == {"temperature": 1.0}

@@ -5,13 +5,16 @@ import importlib.metadata
 import inspect
 import types
 
+import numpy as np
 import pytest
 import torch
 import verl
 from tensordict import TensorDict
+from verl.trainer.ppo import core_algos
+from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 from verl.utils import tensordict_utils
 
-from verl_ext import verl_patches
+from verl_ext import batch_labels, verl_patches
 
 
 def test_patches_are_for_the_installed_verl():
@@ -68,3 +71,33 @@ def test_fsdp_engine_patch_is_still_needed():
     source = inspect.getsource(importlib.import_module("verl.workers.engine.fsdp.transformer_impl"))
     assert 'device=["cuda", "npu"]' in source
     assert "CPUOffloadPolicy(pin_memory=True)" in source
+
+
+def test_gdpo_gets_its_parts_under_our_trainers():
+    """Parts with weights against verl's own function, which is given all that it reads."""
+    reward, mask = torch.zeros(4, 3), torch.tensor([[1.0, 1, 1], [1, 0, 0], [1, 1, 0], [1, 1, 1]])
+    parts = {"accuracy": np.array([1.0, 0, 0, 1]), "format": np.array([1.0, 0, 1, 1])}
+    group = np.array(["p"] * 4, dtype=object)
+    config = {"gdpo_reward_keys": ["accuracy", "format"], "gdpo_reward_weights": [2.0, 1.0]}
+    estimate = core_algos.get_adv_estimator_fn("gdpo")
+    stock = {"prompts": torch.zeros(4, 2), "attention_mask": torch.cat([torch.ones(4, 2), mask], dim=1).long()}
+    expected, _ = inspect.unwrap(estimate)(reward, mask, group, config=config, non_tensor_batch=parts, batch=stock)
+    names = np.array(["a"] * 4, dtype=object)
+    labels = batch_labels.BatchLabels(names, names, np.ones(4, dtype=bool), parts=parts)
+    with batch_labels.provide(labels):
+        ours, _ = estimate(
+            token_level_rewards=reward,
+            response_mask=mask,
+            config=config,
+            index=group,
+            non_tensor_batch={"uid": group},
+            batch={},
+        )
+    torch.testing.assert_close(ours, expected)
+    assert ours.abs().max() > 0.5
+
+
+def test_gdpo_patch_is_still_needed():
+    source = inspect.getsource(PPOTrainer._compute_advantage)
+    assert "gdpo_reward_keys" not in source
+    assert "attention_mask" not in source
