@@ -164,7 +164,7 @@ def inline_options(question: str) -> dict[str, str]:
     starts: list[tuple[str, int, int]] = []
     at = 0
     for letter in string.ascii_uppercase if len(blocks) > 1 else "":
-        mark = re.compile(rf"(?:\A|\n|[,;.])\s*\(?{letter}\s*[:.)]\s*").search(blocks[-1], at)
+        mark = re.compile(rf"(?:\A|\n|[,;.])\s*\(?{letter}\s*[:.)：]\s*").search(blocks[-1], at)
         if not mark or (not starts and mark.start()):
             break
         starts.append((letter, mark.start(), mark.end()))

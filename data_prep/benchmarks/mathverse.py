@@ -6,7 +6,7 @@ CaraJ/MathVerse-lmmseval the same columns):
     {"sample_index": "7", "problem_index": "2", "problem_version": "Text Lite", "image": {"bytes": …},
      "question": "How large is angle A? ()\\nChoices:\\nA:40°\\nB:50°", "answer": "B", "question_type": "multi-choice",
      "metadata": {"split": "testmini", "source": "drawn", "subject": "Plane Geometry", "subfield": "Angle"},
-     "query_wo": "Please directly answer the question …\\nQuestion: How large …", "query_cot": "…",
+     "query_wo": "Please answer …\\nQuestion: How large …", "query_cot": "…",
      "question_for_eval": "How large is angle A? ()\\nChoices:\\nA:40°\\nB:50°"}
 
 "Vision Only" has an empty question, which then stands in the figure. The variant `text_only` has no image. Free answers

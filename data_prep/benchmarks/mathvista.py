@@ -6,7 +6,7 @@ A row of AI4Math/MathVista, split `testmini` (the authors' testmini.json: the sa
     {"pid": "7", "question": "How long is the rod?", "image": "images/7.jpg", "decoded_image": {"bytes": …},
      "choices": None, "unit": "m", "precision": 1.0, "answer": "1.5", "question_type": "free_form",
      "answer_type": "float", "metadata": {"category": "math-targeted-vqa", "task": "geometry problem solving", …},
-     "query": "Hint: Please answer the question requiring a floating-point number …\\nQuestion: How long is …"}
+     "query": "Hint: Please answer … with one decimal place …\\nQuestion: How long is the rod? (Unit: m)"}
 
 With options, `answer` is the text of one. The harness's TSV has the query as `question`, the letter as `answer_option`,
 the choices as the text of a list, and neither unit nor precision.

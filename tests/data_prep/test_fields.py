@@ -1,9 +1,10 @@
 import math
+from random import Random
 
 import pytest
 
 from data_prep import fields
-from data_prep.source import SetAside
+from data_prep.source import Options, SetAside
 
 
 @pytest.mark.parametrize(
@@ -112,3 +113,52 @@ def test_numbered_image_tags():
     assert fields.image_tags(value) == [1, 2, 1]
     assert fields.mark_images(value) == "See <image> and <image>, <image>"
     assert fields.drop_image_tags("How many?\n<image1>\nGive one.") == "How many?\nGive one."
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What?\nOptions: A: a cup, red, B: a ball", {"A": "a cup, red", "B": "a ball"}),
+        ("What?\nChoices:\nA:40°\nB:50°\nC:60°", {"A": "40°", "B": "50°", "C": "60°"}),
+        ("Choices: one?\nChoices:\n(A) 2, 3\n(B) 4", {"A": "2, 3", "B": "4"}),
+        ("Choices:\nA：1\nB：2", {"A": "1", "B": "2"}),
+        ("Choices:\nA:\nB:\nC:", {}),
+        ("Options: A: only one", {}),
+        ("Options: see A: or B:", {}),
+        ("A: 1, B: 2", {}),
+    ],
+)
+def test_options_inside_a_question(question, expected):
+    assert fields.inline_options(question) == expected
+
+
+def test_a_line_of_instructions_is_taken_off_and_a_question_that_has_none_is_not():
+    assert fields.after_hint("Hint: Please answer, e.g., A.\nQuestion: How many?\nChoices:\n(A) 1") == (
+        "How many?\nChoices:\n(A) 1"
+    )
+    for question in ("Please count.", "How many?\nQuestion: none", "According to the figure, how many?\nA: 1"):
+        assert fields.after_hint(question) == question
+
+
+def test_images_of_a_cell():
+    assert fields.image_list("['QUJD', 'REVG']") == ["QUJD", "REVG"]
+    assert fields.image_list("QUJD") == ["QUJD"]
+    assert fields.image_list(None) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "other"),
+    [("val", "validation", False), ("validation", "val", False), ("dev", "val", True), (None, "val", False)],
+)
+def test_rows_of_other_splits(said, wanted, other):
+    assert fields.other_split({"split": said}, Options(split=wanted)) is other
+
+
+def test_any_text_is_a_list_or_set_aside():
+    random = Random(0)
+    for _ in range(2000):
+        value = "[" + "".join(random.choice("[](){}',\"\\ab1.:\n{-") for _ in range(random.randrange(12))) + "]"
+        try:
+            assert isinstance(fields.as_list(value), list)
+        except SetAside as error:
+            assert "not a list" in str(error)

@@ -12,9 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-HINT = (
-    "Hint: Please answer the question and provide the correct option letter, e.g., A, B, C, D, at the end.\nQuestion: "
-)
+HINT = "Hint: Please answer with the letter of an option, e.g., A.\nQuestion: "
 
 
 def png(number: int) -> bytes:
@@ -154,8 +152,7 @@ MATHVISTA_OWN = [
     _mathvista(6, "Same?", "yes", "text", choices=["no", "yes", "yes "]),
 ]
 MATHVISTA_TSV = [
-    {"index": 1, "image": base64_image(1), "question": "Hint: Please answer the question requiring a floating-point "
-     "number with one decimal place and provide the final value, e.g., 1.2, 1.3, 1.4, at the end.\n"
+    {"index": 1, "image": base64_image(1), "question": "Hint: Please answer with one decimal place, e.g., 1.2.\n"
      "Question: How long is the rod? (Unit: m)", "answer": "1.5", "question_type": "free_form", "answer_type": "float",
      "choices": None, "answer_option": None, "task": "geometry problem solving", "skills": "['geometry']"},
     {"index": 4, "image": base64_image(4),
@@ -172,7 +169,7 @@ def mathverse(index: int, answer: str, version: str = "Text Lite", choice: bool 
         "question": "" if version == "Vision Only" else asked, "image": hub_image(index), "answer": answer,
         "question_type": "multi-choice" if choice else "free-form",
         "metadata": {"split": "testmini", "source": "drawn", "subject": "Plane Geometry", "subfield": "Angle"},
-        "query_wo": f"Please directly answer the question …\nQuestion: {asked}", "query_cot": "…",
+        "query_wo": f"Please answer …\nQuestion: {asked}", "query_cot": "…",
         "question_for_eval": asked, **more,
     }  # fmt: skip
 
