@@ -13,6 +13,7 @@ import time
 from collections import Counter
 
 from rows import ROWS, Row
+from tqdm import tqdm
 
 from reward_fns import symbolic
 from reward_fns.score import compute_score
@@ -89,11 +90,13 @@ def attack(
     calls: int = 0,
     seen: Counter[str] | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> float:
     """Judge `pairs`, or `calls` made-up ones; AssertionError naming the first misbehaviour. Seconds of the slowest."""
     generator, slowest = random.Random(seed), 0.0
     settings = RewardSettings(verify_timeout=0.25)
-    for row, answer in pairs or ((generator.choice(ROWS), texts(generator)) for _ in range(calls)):
+    made_up = ((generator.choice(ROWS), texts(generator)) for _ in range(calls))
+    for row, answer in tqdm(pairs or made_up, total=calls, unit="call", disable=not progress):
         response = answer if generator.random() < 0.1 else f"<thinking>t</thinking><answer>{answer}</answer>"
         start = time.perf_counter()
         found = compute_score(row.task, response, row.truth, {"info": row.info}, settings=settings)
@@ -122,7 +125,7 @@ def main() -> None:
     deadline = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
     seen: Counter[str] = Counter()
     start = time.perf_counter()
-    slowest = attack(None, deadline=deadline, calls=calls, seen=seen, seed=int(start))
+    slowest = attack(None, deadline=deadline, calls=calls, seen=seen, seed=int(start), progress=True)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{calls} calls over {len(seen)} tasks in {time.perf_counter() - start:.0f} s, slowest {slowest:.2f} s, ")
     print(f"memory {memory:.0f} MB, workers {dict(symbolic.pool().counters)}")
