@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -71,32 +72,42 @@ def saved_step(run: Path) -> int:
     return int(tracker.read_text()) if tracker.exists() else 0
 
 
-def train(command: list[str], run: Path, *, minutes: float, kill_after: float | None = None) -> bool:
-    """Run the command; True if it ended by itself, False if it was killed `kill_after` seconds after its first step.
+def until_killed(command: list[str], run: Path, *, minutes: float, killed: Callable[[], bool] = lambda: False) -> bool:
+    """Run the command until `killed` says so; True if it was killed, False if it ended by itself.
 
-    RuntimeError if it failed or ran into the time limit.
+    RuntimeError if it failed or ran into the time limit. What is left of it is ended.
     """
     run.mkdir(parents=True, exist_ok=True)
-    mark, saved, first = uuid.uuid4().hex, saved_step(run), None
-    log_before = identity(run)
+    mark = uuid.uuid4().hex
     deadline = time.monotonic() + 60 * minutes
     with (run / "train.log").open("a") as log:
         environment = {**os.environ, **ENVIRONMENT, MARK: mark}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
         while process.poll() is None and time.monotonic() < deadline:
-            # A resumed run first drops the steps after its checkpoint, in a file of its own.
-            if kill_after is not None and first is None and identity(run) != log_before and last_step(run) > saved:
-                first = time.monotonic()
-            if first is not None and time.monotonic() - first >= kill_after:
+            if killed():
                 kill_all(process.pid)
-                return False
+                return True
             time.sleep(0.05)
         if process.poll() != 0:
             raise RuntimeError(f"the run ended with {process.poll()} (None: time limit); see {run}/train.log")
-        return True
+        return False
     finally:
         end_marked(mark)
+
+
+def some_time_after_a_step(run: Path, delay: float) -> Callable[[], bool]:
+    """True from `delay` seconds after the first step that a run, which starts now, logs."""
+    log_before, saved = identity(run), saved_step(run)
+    first: list[float] = []
+
+    def passed() -> bool:
+        # A resumed run first drops the steps after its checkpoint, in a file of its own.
+        if not first and identity(run) != log_before and last_step(run) > saved:
+            first.append(time.monotonic())
+        return bool(first) and time.monotonic() - first[0] >= delay
+
+    return passed
 
 
 def kill_all(pid: int) -> None:
@@ -151,18 +162,20 @@ def main() -> int:
     moments, resumed = random.Random(options.seed), set()
 
     if last_step(whole) < steps:
-        train(training_command(options.prepared, whole, steps, options.overrides), whole, minutes=options.minutes)
+        command = training_command(options.prepared, whole, steps, options.overrides)
+        until_killed(command, whole, minutes=options.minutes)
     step_seconds = sorted(entry["timing_s/step"] for entry in read(whole / "metrics.jsonl"))[steps // 2]
     command = training_command(options.prepared, killed, steps, options.overrides)
     for number in range(1, options.kills + 1):
         delay = moments.uniform(0, 1.5 * step_seconds)
-        if train(command, killed, minutes=options.minutes, kill_after=delay):
+        moment = some_time_after_a_step(killed, delay)
+        if not until_killed(command, killed, minutes=options.minutes, killed=moment):
             print(f"the run was over before kill {number}")
             break
         resumed.add(saved_step(killed) + 1)
         print(f"kill {number}: {delay:.1f} s after a step, goes on from step {saved_step(killed)}", flush=True)
     if last_step(killed) < steps:
-        train(command, killed, minutes=options.minutes)
+        until_killed(command, killed, minutes=options.minutes)
     return 0 if compare(whole, killed, resumed) else 1
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from examples.kill_and_resume import ENVIRONMENT, TOLERANCE, difference, last_step, until_killed
 from verl_ext.run_log import read
 
 pytestmark = [
@@ -17,19 +18,11 @@ pytestmark = [
     pytest.mark.skipif(torch.cuda.is_available(), reason="the CPU platform is for machines without a GPU"),
 ]
 PROMPTS, RESPONSES, VALIDATION = 6, 4, 24
-ENVIRONMENT = {
-    **os.environ,
-    "VERL_PLATFORM": "cpu",
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "OMP_NUM_THREADS": "1",
-    "HF_HUB_OFFLINE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "RAY_worker_niceness": "0",
-}
 
 
 def call(*command: object) -> None:
-    done = subprocess.run([sys.executable, "-m", *map(str, command)], env=ENVIRONMENT, capture_output=True, text=True)
+    environment = {**os.environ, **ENVIRONMENT}
+    done = subprocess.run([sys.executable, "-m", *map(str, command)], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
 
 
@@ -42,9 +35,8 @@ def prepared(tmp_path_factory) -> Path:
     return root
 
 
-def train(prepared: Path, run: Path, *overrides: str, steps: int, module: str = "verl_ext.main_ppo") -> None:
-    call(
-        *("verl_ext.supervise", "--run", run, "--steps", steps, "--minutes", 10, "--"),
+def training(prepared: Path, run: Path, *overrides: str, steps: int, module: str = "verl_ext.main_ppo") -> list[str]:
+    return [
         *(sys.executable, "-m", module),
         f"data.train_files={prepared}/data/train.parquet",
         f"data.val_files={prepared}/data/val.parquet",
@@ -58,30 +50,44 @@ def train(prepared: Path, run: Path, *overrides: str, steps: int, module: str = 
         "trainer.logger=[]",
         f"trainer.default_local_dir={run}/checkpoints",
         *overrides,
-    )
+    ]
+
+
+def train(prepared: Path, run: Path, *overrides: str, steps: int, module: str = "verl_ext.main_ppo") -> None:
+    command = training(prepared, run, *overrides, steps=steps, module=module)
+    call("verl_ext.supervise", "--run", run, "--steps", steps, "--minutes", 10, "--", *command)
 
 
 @pytest.fixture(scope="module")
-def resumed_run(prepared, tmp_path_factory) -> Path:
-    """Two steps with a checkpoint after the first, then resumed from there for a third."""
+def killed_run(prepared, tmp_path_factory) -> tuple[Path, dict]:
+    """Killed in its fourth step, with a checkpoint after the second, then resumed from there to the end of the fourth;
+    and the metrics of the third step as they were before."""
     run = tmp_path_factory.mktemp("run")
     ours = (
-        "+machine=cpu",
-        "+recipe=quickstart",
-        f"verl_ext.run_dir={run}",
-        f"trainer.validation_data_dir={run}/validation",
+        *("+machine=cpu", "+recipe=quickstart", f"verl_ext.run_dir={run}"),
+        *(f"trainer.validation_data_dir={run}/validation", "trainer.test_freq=4"),
+        *("verl_ext.sampling.base=equal", "verl_ext.sampling.by_need=true"),
     )
-    train(prepared, run, *ours, "trainer.save_freq=1", "trainer.test_freq=-1", steps=2)
-    # As if the run had been killed in its second step: the metrics of a step without a checkpoint.
-    (run / "checkpoints" / "latest_checkpointed_iteration.txt").write_text("1")
-    train(
-        prepared, run, *ours, "trainer.save_freq=-1", "trainer.test_freq=3", "trainer.val_before_train=False", steps=3
-    )
-    return run
+    command = training(prepared, run, *ours, "trainer.save_freq=2", steps=4)
+    assert until_killed(command, run, minutes=10, killed=lambda: last_step(run) == 3)
+    before = read(run / "metrics.jsonl")[-1]
+    train(prepared, run, *ours, "trainer.save_freq=-1", "trainer.val_before_train=false", steps=4)
+    return run, before
+
+
+@pytest.fixture(scope="module")
+def resumed_run(killed_run) -> Path:
+    return killed_run[0]
+
+
+def test_a_resumed_run_repeats_the_step_after_its_checkpoint(killed_run):
+    run, before = killed_run
+    gap, name = difference(before, read(run / "metrics.jsonl")[3])
+    assert gap <= TOLERANCE, name
 
 
 def test_steps_are_complete_after_a_resume(resumed_run):
-    assert [entry["step"] for entry in read(resumed_run / "metrics.jsonl")] == [0, 1, 2, 3]
+    assert [entry["step"] for entry in read(resumed_run / "metrics.jsonl")] == [0, 1, 2, 3, 4]
     assert "Resuming from" in (resumed_run / "train.log").read_text()
 
 
