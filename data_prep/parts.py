@@ -7,7 +7,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -144,7 +144,7 @@ class PartWriter:
         self._flush()
         self._file.close()
         record = {
-            "tally": asdict(self.parts.tally),
+            "tally": vars(self.parts.tally),
             "seen": [key.hex() for key in self._seen],
             "set_aside": self._set_aside,
         }
