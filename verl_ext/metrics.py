@@ -36,6 +36,14 @@ METRICS: dict[str, str] = {
     "token_share": "share of the batch's response tokens",
     "gradient_weight_share": "share of the batch's sum of |advantage| as the loss aggregation weighs it",
 }
+# The same for tasks alone, written by the trainer where the mechanism is at work.
+SHAPING_METRICS: dict[str, str] = {
+    "entropy_coeff": "coefficient of the entropy term in the step, warm-up included",
+    "envelope/min_start": "first bound of the length envelope that judged the batch, in tokens (envelope_mode: auto)",
+    "envelope/peak_start": "second bound",
+    "envelope/peak_end": "third bound",
+    "envelope/max_end": "fourth bound",
+}
 # Loss aggregations of verl in which every response weighs the same, however long; in the others every token does.
 EQUAL_RESPONSES = ("seq-mean-token-mean",)
 

@@ -1,13 +1,18 @@
 """The entropy term on verl's real loss path: the same gradient however the batch is cut."""
 
+import json
 import pickle
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from tensordict import TensorDict
 from verl.utils import tensordict_utils as tu
 from verl.utils.config import omega_conf_to_dataclass
+from verl.utils.torch_functional import entropy_from_logits, logprobs_from_logits
 from verl.workers.utils.losses import ppo_loss
 
 from verl_ext import entropy_band
@@ -20,7 +25,8 @@ COEFF = torch.tensor([0.5, 0.3, 0.7])
 # Task 0 is far above its band, task 1 far below, task 2 inside.
 LOW, HIGH = torch.tensor([0.0, 9.0, 0.0]), torch.tensor([0.01, 9.5, 9.0])
 VOCABULARY = 7
-MODES = ["token-mean", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm"]
+MODES = ["token-mean", "token-sum", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm"]
+LAYOUTS = ["packed", "nested", "padded"]
 
 
 def nested(rows):
@@ -53,14 +59,27 @@ def weights(logits, mini_batches=1):
     return entropy_band.row_weights(side, count, COEFF, TASK, mini_batches=mini_batches).float()
 
 
-def micro_batch(policy, rows, *, dp_size, weight, ragged_weight=False):
+def model_output(logits, layout):
+    """Log-probabilities and entropy as verl's engine returns them: from packed rows, or from padded ones, cut again."""
+    lengths = [len(one) for one in logits]
+    tokens = [torch.arange(length) % VOCABULARY for length in lengths]
+    if layout == "padded":
+        padded = torch.nn.utils.rnn.pad_sequence(logits, batch_first=True)
+        padded_tokens = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True)
+        log_probs, entropy = logprobs_from_logits(padded, padded_tokens), entropy_from_logits(padded)
+        rows = [torch.cat([v[:n] for v, n in zip(values, lengths, strict=True)]) for values in (log_probs, entropy)]
+    else:
+        packed = torch.cat(logits)
+        rows = [logprobs_from_logits(packed, torch.cat(tokens)), entropy_from_logits(packed)]
+    if layout != "packed":
+        offsets = torch.tensor([0, *lengths]).cumsum(0)
+        rows = [torch.nested.nested_tensor_from_jagged(values, offsets) for values in rows]
+    return dict(zip(("log_probs", "entropy"), rows, strict=True))
+
+
+def micro_batch(policy, rows, *, dp_size, weight, ragged_weight=False, layout="packed", mini_batch=range(6)):
     logits, old, advantage = policy
-    log_p = torch.cat([logits[i] for i in rows]).log_softmax(-1)
-    tokens = torch.cat([torch.arange(len(logits[i])) % VOCABULARY for i in rows])
-    output = {
-        "log_probs": log_p.gather(-1, tokens.unsqueeze(-1)).squeeze(-1),
-        "entropy": -(log_p.exp() * log_p).sum(-1),
-    }
+    output = model_output([logits[i] for i in rows], layout)
     own = weight[list(rows)].unsqueeze(-1)
     data = TensorDict(
         {
@@ -73,7 +92,8 @@ def micro_batch(policy, rows, *, dp_size, weight, ragged_weight=False):
         },
         batch_size=len(rows),
     )
-    tu.assign_non_tensor(data, dp_size=dp_size, batch_num_tokens=sum(RESPONSE), global_batch_size=6)
+    count = sum(RESPONSE[i] for i in mini_batch)
+    tu.assign_non_tensor(data, dp_size=dp_size, batch_num_tokens=count, global_batch_size=len(mini_batch))
     return output, data
 
 
@@ -83,18 +103,20 @@ def actor(compose_config):
     return omega_conf_to_dataclass(config.actor_rollout_ref.actor)
 
 
-def gradients(loss, policy, cuts, *, mode, actor, ragged_weight=False):
-    """Gradient per row after `cuts`: one list of micro-batches per data-parallel rank; ranks are averaged."""
-    logits, old, advantage = policy
+def set_mode(actor, mode):
     # Without a scale factor verl's own "sum-norm" divides by the longest response of the micro-batch.
     actor.__dict__.update(loss_agg_mode=mode, loss_scale_factor=10 if mode == "seq-mean-token-sum-norm" else None)
+
+
+def gradients(loss, policy, cuts, *, mode, actor, **how):
+    """Gradient per row after `cuts`: one list of micro-batches per data-parallel rank; ranks are averaged."""
+    logits, old, advantage = policy
+    set_mode(actor, mode)
     leaves = [one.clone().requires_grad_() for one in logits]
     weight = weights(logits)
     for rank in cuts:
         for rows in rank:
-            batch = micro_batch(
-                (leaves, old, advantage), rows, dp_size=len(cuts), weight=weight, ragged_weight=ragged_weight
-            )
+            batch = micro_batch((leaves, old, advantage), rows, dp_size=len(cuts), weight=weight, **how)
             (loss(actor, *batch)[0] / len(cuts)).backward()
     return [leaf.grad if leaf.grad is not None else torch.zeros_like(leaf) for leaf in leaves]
 
@@ -106,11 +128,12 @@ CUTS = {
 }
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
-def test_gradient_does_not_depend_on_the_cut(policy, actor, cut, mode):
+def test_gradient_does_not_depend_on_the_cut_or_the_layout(policy, actor, cut, mode, layout):
     whole = gradients(shaped_ppo_loss, policy, [[[0, 1, 2, 3, 4, 5]]], mode=mode, actor=actor)
-    parts = gradients(shaped_ppo_loss, policy, cut, mode=mode, actor=actor)
+    parts = gradients(shaped_ppo_loss, policy, cut, mode=mode, actor=actor, layout=layout)
     for one, other in zip(whole, parts, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
@@ -134,6 +157,21 @@ def test_term_adds_the_gradient_of_the_hinge(policy, actor, mode):
         torch.testing.assert_close(
             one, leaf.grad if leaf.grad is not None else torch.zeros_like(one), rtol=1e-4, atol=1e-6
         )
+
+
+def test_two_real_ranks_take_the_steps_of_one(actor, tmp_path):
+    """Gradients and parameters under FSDP2 over gloo, two epochs, one and three mini-batches, every aggregation."""
+    (tmp_path / "actor.pickle").write_bytes(pickle.dumps(actor))
+    script = Path(__file__).with_name("two_ranks.py")
+    ranks = [subprocess.Popen([sys.executable, script, str(rank), tmp_path]) for rank in range(2)]
+    try:
+        assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
+    finally:
+        for rank in ranks:
+            rank.kill()
+    largest = json.loads((tmp_path / "differences.json").read_text())
+    assert set(largest) == {f"{mode}, {m} mini-batches" for mode in MODES for m in (1, 3)}
+    assert max(largest.values()) < 1e-5
 
 
 def test_batch_without_weights_is_refused(policy, actor):

@@ -10,6 +10,7 @@ from tensordict import TensorDict
 from reward_fns.settings import Envelope
 from verl_ext import batch_rows, shaping
 from verl_ext.config import load
+from verl_ext.metrics import SHAPING_METRICS
 
 BLOCK = {
     "defaults": {"envelope_mode": "auto"},
@@ -58,6 +59,7 @@ def test_scores_follow_the_envelope_in_force_and_reach_the_queue(queue):
         f"task/arithmetic/envelope/{name}": float(value)
         for name, value in zip(("min_start", "peak_start", "peak_end", "max_end"), (40, 60, 100, 100), strict=True)
     }
+    assert {name.removeprefix("task/arithmetic/") for name in metrics} < set(SHAPING_METRICS)
     found = batch_rows.fetch_results(batch, "score")
     assert [one["length"] for one in found] == [0.0, 0.0, 1.0, 0.0, -1.0, -1.0]
     assert [one["score"] for one in found] == pytest.approx([0.9, 0.9, 1.0, 0.1, -1.0, -1.0])
