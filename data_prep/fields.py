@@ -9,6 +9,7 @@ import re
 import string
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from data_prep.source import Options, SetAside
@@ -180,6 +181,15 @@ def image_list(value: Any) -> list[Any]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         return re.findall(r"""['"]([^'"]+)['"]""", value)
     return list(value) if isinstance(value, list | tuple) else [] if missing(value) else [value]
+
+
+def own_file(path: Path, patterns: Iterable[str]) -> Path:
+    """The first file in a folder that fits a pattern; a file is taken as it is. ValueError if there is none."""
+    patterns = list(patterns)
+    found = [path] if path.is_file() else [file for pattern in patterns for file in sorted(path.glob(pattern))]
+    if not found:
+        raise ValueError(f"--input {path} holds no {' or '.join(patterns)}; name a file to take it as it is")
+    return found[0]
 
 
 def other_split(raw: Mapping[str, Any], options: Options) -> bool:

@@ -11,11 +11,15 @@ columns A to D, and a letter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from data_prep import fields
+from data_prep.read_text import tsv_rows
 from data_prep.source import Hub, Options, Question, Source
+
+HARNESS = {"mask": "AI2D_TEST", "no_mask": "AI2D_TEST_NO_MASK"}
 
 
 def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
@@ -27,6 +31,11 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
         gold = fields.gold_letter(raw["answer"], choices)
     text = fields.with_options(fields.text(raw["question"]), choices)
     return [Question(text=text, kind="choice", ground_truth=gold, info={"choices": choices}, images=[raw["image"]])]
+
+
+def load(path: Path, options: Options) -> Iterator[Mapping[str, Any]]:
+    """The harness's file of the variant: a folder may hold both."""
+    yield from tsv_rows(fields.own_file(path, [f"**/{HARNESS[options.variant or 'mask']}.tsv"]))
 
 
 SOURCE = Source(
@@ -41,7 +50,9 @@ SOURCE = Source(
         Hub(id="Efficient-Large-Model/ai2d-no-mask", variant="no_mask"),
     ),
     task="ai2d",
-    tsv=("AI2D_TEST", "AI2D_TEST_NO_MASK"),
-    variants=("mask", "no_mask"),
+    tsv=tuple(HARNESS.values()),
+    files=tuple(f"**/{name}.tsv" for name in HARNESS.values()),
+    variants=tuple(HARNESS),
     rows={"test": 3_088},
+    load=load,
 )

@@ -71,8 +71,7 @@ def _decimals(answer: str) -> str:
 
 def load(path: Path, options: Options) -> Iterator[Mapping[str, Any]]:
     """The authors' file, with the paths of the images: in `images` beside it or one folder up."""
-    patterns = [pattern.format(split=options.split) for pattern in FILES]
-    file = path if path.is_file() else next(file for pattern in patterns for file in sorted(path.glob(pattern)))
+    file = fields.own_file(path, [pattern.format(split=options.split) for pattern in FILES])
     places = [parent / "images" for parent in (file.parent, file.parent.parent)]
     folder = next((place for place in places if place.is_dir()), places[0])
     for row in json_rows(file):

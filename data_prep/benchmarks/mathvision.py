@@ -13,12 +13,17 @@ list, `category` for the subject, and the image as base64.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from data_prep import fields
+from data_prep.read_text import jsonl_rows, tsv_rows
 from data_prep.source import Hub, Options, Question, SetAside, Source
 from reward_fns.mathvision import clean_gold
+
+HARNESS = {"test": "MathVision", "testmini": "MathVision_MINI"}
+FILES = ("data/{split}.jsonl", "{split}.jsonl")
 
 
 def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
@@ -61,15 +66,23 @@ def _mended(answer: str) -> str:
     return gold[1:-1].strip() if whole else gold
 
 
+def load(path: Path, options: Options) -> Iterator[Mapping[str, Any]]:
+    """The authors' file of the split, else the harness's: a folder may hold those of both splits."""
+    own = [pattern.format(split=options.split) for pattern in FILES]
+    file = fields.own_file(path, [*own, f"**/{HARNESS[options.split]}.tsv"])
+    yield from (jsonl_rows if file.suffix == ".jsonl" else tsv_rows)(file)
+
+
 SOURCE = Source(
     name="mathvision",
     title="competition mathematics with figures (MathVision, MATH-V)",
-    splits=("test", "testmini"),
+    splits=tuple(HARNESS),
     convert=convert,
     hub=(Hub(id="MathLLMs/MathVision"), Hub(id="mathvision/mathvision")),
     task="mathvision",
-    tsv=("MathVision", "MathVision_MINI"),
-    files=("data/{split}.jsonl", "{split}.jsonl"),
+    tsv=tuple(HARNESS.values()),
+    files=(*FILES, *(f"**/{name}.tsv" for name in HARNESS.values())),
     identify=lambda raw: raw["id"] if "id" in raw else raw["index"],
     rows={"test": 3_040, "testmini": 304},
+    load=load,
 )

@@ -28,7 +28,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
     index = fields.whole(raw["index"])
     if not isinstance(index, int):
         raise SetAside("the index is not a number", str(index))
-    info = {"choices": choices, "group": str(index % ROLL), "category": fields.text(raw["category"])}
+    info = {"choices": choices, "group": str(index % ROLL)}
     hint = fields.text(raw.get("hint"))
     question = fields.text(raw["question"])
     text = f"{hint}\n{question}" if hint.lower() not in ("", "nan") else question

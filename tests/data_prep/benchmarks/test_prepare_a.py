@@ -4,7 +4,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from raw_rows_a import FORMS, MATHVERSE_ROWS, MMMU_ROWS, Form, mathverse
+from raw_rows_a import FORMS, MATHVERSE_ROWS, MMMU_ROWS, Form, base64_image, mathverse
 
 from data_prep.__main__ import main
 from data_prep.check_rows import Rules, row_problems
@@ -49,3 +49,27 @@ def test_bad_rows_are_set_aside_with_their_reason_and_the_others_kept(tmp_path):
     assert prepared("mmmu", folder, tmp_path / "out") == ["B"]
     (line,) = (tmp_path / "out" / "set_aside.jsonl").read_text().splitlines()
     assert (json.loads(line)["reason"], json.loads(line)["row"]) == ("no answer", 1)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "files", "option"),
+    [
+        ("ai2d", {"AI2D_TEST": "mask", "AI2D_TEST_NO_MASK": "no_mask"}, "--variant"),
+        ("mathvision", {"MathVision": "test", "MathVision_MINI": "testmini"}, "--split"),
+    ],
+)
+def test_a_folder_with_all_files_of_the_harness_gives_those_that_were_asked_for(benchmark, files, option, tmp_path):
+    common = {"index": 0, "question": "?", "A": "x", "B": "y", "choices": "['x', 'y']", "category": "counting"}
+    for name, answer in zip(files, "AB", strict=True):
+        row = {**common, "answer": answer, "image": base64_image(1)}
+        Form(benchmark, "tsv", [row], [], "", file=f"LMUData/{name}.tsv").write(tmp_path)
+    for value, answer in zip(files.values(), "AB", strict=True):
+        assert prepared(benchmark, tmp_path, tmp_path / "out" / value, option, value) == [answer]
+
+
+def test_a_variant_that_is_not_there_is_named(tmp_path, capsys):
+    row = {"index": 0, "question": "?", "A": "x", "B": "y", "answer": "A", "image": base64_image(1)}
+    folder = Form("ai2d", "tsv", [row], [], "test", file="AI2D_TEST.tsv").write(tmp_path / "input")
+    arguments = ["prepare", "ai2d", "--input", str(folder), "--out", str(tmp_path / "out"), "--variant", "no_mask"]
+    assert main([*arguments, "--workers", "1"]) == 2
+    assert "AI2D_TEST_NO_MASK.tsv" in capsys.readouterr().err
