@@ -6,7 +6,8 @@ below and 0 inside. So the side is fixed once per step, from the entropies of th
 and every row carries `w = lambda * s_t * M / N_t` (M mini-batches per epoch); the loss of a micro-batch gains `dp_size
 * sum_rows w * sum_tokens H`. Summed over micro-batches and averaged over data-parallel ranks, that is the hinge's own
 gradient at the first update of a step with M = 1, whatever the micro-batch size, packing or number of ranks. Later
-mini-batches and epochs use the side of the step's start.
+mini-batches and epochs use the side of the step's start. Lambda is the task's coefficient in the step: fixed, warmed up
+or controlled (verl_ext/entropy_control.py).
 
 H is the true entropy of the policy's distribution, not `-log p` of the sampled tokens: descent on the latter above the
 band makes rare tokens likelier, and so raises the entropy.

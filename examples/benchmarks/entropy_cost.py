@@ -1,5 +1,5 @@
-"""What shaping adds to an actor update: verl's loss with `calculate_entropy=True` against ours, forward and backward, on
-real logits of a linear head, side by side in one run; time, and the tensors as large as the logits that each makes.
+"""What shaping adds to an actor update: verl's loss with `calculate_entropy=True` against ours, forward and backward,
+on real logits of a linear head, side by side in one run; time, and the tensors as large as the logits that each makes.
 
     python examples/benchmarks/entropy_cost.py [--repeats 9] [--tokens 2048] [--vocabulary 32000] [--width 512]
 
