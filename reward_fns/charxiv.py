@@ -61,12 +61,12 @@ def _value(text: str) -> Decimal | None:
 
 
 def _terms(text: str) -> list[str]:
-    return sorted(_form(part) for part in _SEPARATOR.split(text))
+    return sorted(_form(part) for part in _SEPARATOR.split(unwrap(text)))
 
 
 def _form(text: str) -> str:
     """Greek letters by name, sub- and superscripts flat, no LaTeX marks, brackets round the whole, spaces or case."""
-    text = visible(unicodedata.normalize("NFKC", text)).translate(_NOTATION).rstrip(".")
+    text = visible(unicodedata.normalize("NFKC", text)).translate(_NOTATION).rstrip(".!")
     text = "".join(_greek(char) for char in text).casefold()
     text = "".join(text.split())
     return text[1:-1] if text.startswith("(") and text.find(")") == len(text) - 1 else text

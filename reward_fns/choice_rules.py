@@ -22,6 +22,12 @@ _NO_TEXT = "\0"
 
 # VLMEvalKit, EASI's matching_func.py. Its optional prefixes of brackets and spaces are left out where they cannot
 # change the letter that is found: they make the patterns quadratic.
+_EASI_OPENED = re.compile(r"<\s*answer\b[^>]*>\s*([A-J])", re.IGNORECASE)
+_EASI_CLOSED = re.compile(r"<\s*/\s*answer\s*>", re.IGNORECASE)
+_EASI_BEFORE_TAG = tuple(
+    re.compile(rf"(?<![A-Za-z])([A-F])\s*[)\]}}）】]?\s*</\s*{tag}\s*>", re.IGNORECASE) for tag in ("answer", "think")
+)
+_EASI_THINKING = (re.compile(r"</\s*think\s*>", re.IGNORECASE), re.compile(r"<\s*think\s*>", re.IGNORECASE))
 _EASI_ZERO_WIDTH = re.compile("[\u200b\u200c\u200d\ufeff]")
 _EASI_OPTION_LINE = re.compile(r"^[*_>\-\s]*(?:option|选项)\s+[A-J]\s*[:：]", re.IGNORECASE)
 _EASI_LONE_LINE = re.compile(r"[*_`>（）\[\]【】()]*\s*([A-Fa-f])\s*[*_`（）\[\]【】()]*")
@@ -100,12 +106,16 @@ def mmstar_letter(response: str, options: Mapping[str, str]) -> str | None:
 def easi_letter(response: str, options: Mapping[str, str]) -> str | None:
     """EmbSpatial as VLMEvalKit scores it (EASI, can_match_option): its authors released no reader.
 
-    From the last of the last six lines upwards: a line that is one letter, a line that starts with a label, or the only
-    distinct capital token A-F of a line; the same in the last 800 characters; the first "answer is X" phrase in either
-    case; the only distinct capital token of the text. Its steps for tags do not apply to an answer's text.
+    The letter at the start of an answer block, or in front of a closing tag; from the last of the last six lines
+    upwards: a line that is one letter, a line that starts with a label, or the only distinct capital token A-F of a
+    line; the same in the last 800 characters; the first "answer is X" phrase in either case; the only distinct capital
+    token of the text.
     """
     text = _EASI_ZERO_WIDTH.sub("", response.strip())
-    for part in (text, text[-800:]):
+    if letter := _easi_tagged(text):
+        return letter
+    marks = next((marks for tag in _EASI_THINKING if (marks := list(tag.finditer(text)))), [])
+    for part in (text[marks[-1].end() :].strip() if marks else text, text[-800:]):
         if letter := _easi_lines(part.splitlines()[-6:]):
             return letter
     if phrase := _EASI_PHRASE.search(text):
@@ -113,6 +123,14 @@ def easi_letter(response: str, options: Mapping[str, str]) -> str | None:
     kept = "\n".join(line for line in text.splitlines() if not _EASI_OPTION_LINE.search(line))
     tokens = set(_EASI_TOKEN.findall(kept))
     return tokens.pop() if len(tokens) == 1 else None
+
+
+def _easi_tagged(text: str) -> str | None:
+    closed = [mark.start() for mark in _EASI_CLOSED.finditer(text)]
+    if closed and (opened := _EASI_OPENED.search(text, 0, closed[-1])):
+        return opened[1].upper()
+    found = next((match for tag in _EASI_BEFORE_TAG if (match := tag.search(text[-800:]))), None)
+    return found[1].upper() if found else None
 
 
 def _easi_lines(lines: list[str]) -> str | None:

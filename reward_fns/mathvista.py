@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from .choice import read_letter
+from .choice import read_letter, written
 from .json_bounded import BadJSON, is_number, loads
 from .normalize import plain
 from .number import parse_number, truth_number
@@ -76,7 +76,7 @@ def _choices(info: Mapping[str, Any]) -> list[str]:
 def _right_choice(answer: str, truth: str, choices: list[str]) -> tuple[bool, Any]:
     letter, _ = read_letter(answer, dict(zip(_LETTERS, choices, strict=False)))
     at = _LETTERS.find(letter) if letter else -1
-    return 0 <= at < len(choices) and plain(choices[at]) == plain(truth), letter
+    return 0 <= at < len(choices) and written(choices[at]) == written(truth), letter
 
 
 def _right_float(answer: str, truth: str, precision: int) -> tuple[bool, Any]:

@@ -12,7 +12,7 @@ from .verdict import Verdict, binary, wrong
 
 MAX_CHARS = 64
 _NUMBER = re.compile(
-    r"(?P<sign>[+-]?)\s?(?P<currency>[$€£]\s?)?(?P<sign2>[+-]?)"
+    r"(?P<sign>[+-]?)\s?(?P<currency>(?:\\?\$|[€£])\s?)?(?P<sign2>[+-]?)"
     r"(?P<digits>(?:[0-9]{1,3}(?:,[0-9]{3})++|[0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})++|[0-9]++)(?:\.[0-9]*+)?|\.[0-9]++)"
     r"(?P<exponent>[eE][+-]?[0-9]{1,3})?(?:\s?(?P<percent>\\?%)|\s?[$€£])?\.?"
 )
@@ -35,7 +35,7 @@ def parse_number(text: str) -> Number | None:
     """
     if len(text) > MAX_CHARS:
         return None
-    match = _NUMBER.fullmatch(unwrap(fold(text)))
+    match = _NUMBER.fullmatch(unwrap(fold(text)).replace("{,}", ","))
     if not match or (match["sign"] and match["sign2"]):
         return None
     digits = re.sub(r"[,\s]", "", match["digits"])

@@ -1,7 +1,9 @@
 """The literal table of the tasks, and how a row finds its task.
 
-One's own task takes three steps: write `verify_x(answer, ground_truth, info) -> Verdict` in a file beside the others,
-add a line to TASKS below, and write rows whose `extra_info.task` (or `data_source`) is the new name.
+One's own task takes three steps: write `verify_x(answer, ground_truth, info) -> Verdict`, hand it to `register` (or
+add a line to TASKS below), and write rows whose `extra_info.task` (or `data_source`) is the new name. The module that
+calls `register` must be imported in every process: name it in the environment variable VERL_USE_EXTERNAL_MODULES
+(commas between several), which verl imports wherever it is imported itself, reward workers included.
 """
 
 from __future__ import annotations
@@ -127,32 +129,38 @@ _ALL = [
         segmentation_structure,
     ),
 ]
-TASKS: dict[str, Task] = {task.name: task for task in _ALL}
+TASKS: dict[str, Task] = {}
+"""Every task by its name."""
 
-_DATA_SOURCES = {
-    "MMMU_DEV_VAL": "mmmu",
-    "MMBench_DEV_EN": "mmbench",
-    "MMBench_DEV_EN_V11": "mmbench",
-    "MathVista_MINI": "mathvista",
-    "MathVerse-lmmseval": "mathverse",
-    "MathVerse_MINI": "mathverse",
-    "MathVision_MINI": "mathvision",
-    "MATH-V": "mathvision",
-    "AI2D_TEST": "ai2d",
-    "AI2D_TEST_NO_MASK": "ai2d",
-    "ai2d-no-mask": "ai2d",
-    "ChartQA_TEST": "chartqa",
-    "CharXiv_reasoning_val": "charxiv",
-    "EmbSpatial-Bench": "embspatial",
-    "RefSpatial-Bench": "refspatial",
-    "RefSpatial-Expand-Bench": "refspatial",
-    "RefSpatial_wo_unseen": "refspatial",
-    "RoboSpatial-Home": "robospatial",
-    "DocVQA_VAL": "docvqa",
-    "InfoVQA_VAL": "infovqa",
-    "InfographicVQA": "infovqa",
-    "RefCOCOplus": "refcoco+",
-    "RefCOCOp": "refcoco+",
+_DATA_SOURCES: dict[str, tuple[str, ...]] = {
+    "mmmu": ("MMMU_DEV_VAL", "MMMU_TEST", "MMMU_VAL"),
+    "mmbench": (
+        *("MMBench_DEV_EN", "MMBench_DEV_EN_V11", "MMBench_TEST_EN", "MMBench_TEST_EN_V11"),
+        *("MMBench_V11", "MMBench_EN", "MMBench_DEV"),
+    ),
+    "mmstar": ("MMStar_VAL",),
+    "mathvista": ("MathVista_MINI", "MathVista_testmini"),
+    "mathverse": (
+        *("MathVerse_MINI", "MathVerse_MINI_Text_Dominant", "MathVerse_MINI_Text_Lite", "MathVerse_MINI_Text_Only"),
+        *("MathVerse_MINI_Vision_Intensive", "MathVerse_MINI_Vision_Dominant", "MathVerse_MINI_Vision_Only"),
+        *("MathVerse-lmmseval", "MathVerse_testmini"),
+    ),
+    "mathvision": ("MathVision_MINI", "MathVision_test", "MathVision_testmini", "MATH-V", "MATH-Vision"),
+    "ai2d": ("AI2D_TEST", "AI2D_TEST_NO_MASK", "ai2d-no-mask"),
+    "chartqa": ("ChartQA_TEST",),
+    "charxiv": ("CharXiv_reasoning_val", "CharXiv_reasoning", "CharXiv-RQ", "CharXiv_val_reasoning"),
+    "embspatial": ("EmbSpatialBench",),
+    "refspatial": ("RefSpatialBench", "RefSpatial_wo_unseen", "RefSpatial-Expand-Bench"),
+    "robospatial": ("RoboSpatialHome",),
+    "docvqa": ("DocVQA_VAL", "DocVQA_TEST"),
+    "infovqa": ("InfoVQA_VAL", "InfoVQA_TEST", "InfographicVQA", "InfographicVQA_VAL"),
+    "ocrbench": ("OCRBench_v1",),
+    "refcoco": ("RefCOCO-VLMEvalKit", "RefCOCO_val", "RefCOCO_test", "RefCOCO_testA", "RefCOCO_testB"),
+    "refcoco+": (
+        *("RefCOCOplus", "RefCOCOp", "RefCOCOplus_val", "RefCOCOplus_testA", "RefCOCOplus_testB"),
+        *("RefCOCO+_val", "RefCOCO+_testA", "RefCOCO+_testB"),
+    ),
+    "refcocog": ("RefCOCOg_val", "RefCOCOg_test", "RefCOCOg_umd"),
 }
 """Names of data sets, beside those of the tasks, that resolve to a task."""
 
@@ -163,8 +171,21 @@ def _key(name: str) -> str:
     return name.strip().lower().translate({ord(char): None for char in " _-"})
 
 
-_BY_KEY = {_key(name): task for name, task in TASKS.items()}
-_BY_KEY |= {_key(source): TASKS[name] for source, name in _DATA_SOURCES.items()}
+_BY_KEY: dict[str, Task] = {}
+
+
+def register(task: Task, *data_sources: str) -> None:
+    """Add a task under its name and the names of the data sets that hold it; ValueError for a name already taken."""
+    names = {_key(name): name for name in (task.name, *data_sources)}
+    taken = [f"{name!r} (task {_BY_KEY[key].name!r})" for key, name in names.items() if key in _BY_KEY]
+    if taken or "" in names:
+        raise ValueError(f"cannot register task {task.name!r}, name taken or empty: {', '.join(taken) or repr('')}")
+    TASKS[task.name] = task
+    _BY_KEY.update(dict.fromkeys(names, task))
+
+
+for _task in _ALL:
+    register(_task, *_DATA_SOURCES.get(_task.name, ()))
 
 
 def resolve_task(data_source: str, extra_info: Mapping[str, Any] | None = None) -> Task:
@@ -181,7 +202,8 @@ def resolve_task(data_source: str, extra_info: Mapping[str, Any] | None = None) 
         nearest = _BY_KEY[near[0]].name if near else sorted(TASKS)[0]
         raise ValueError(
             f"unknown task {name[:200]!r} (nearest: {nearest!r}); known: {', '.join(TASKS)}. "
-            "To add one: write its verifier, add a line to TASKS in reward_fns/registry.py, name it in extra_info.task"
+            "To add one: write its verifier, call reward_fns.registry.register (its docstring says where), "
+            "name it in extra_info.task"
         )
     return task
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -49,10 +48,11 @@ def verify_robospatial(answer: str, ground_truth: Any, info: Mapping[str, Any]) 
 
 def truth_polygon(ground_truth: Any) -> Polygon:
     """The polygon of a row, [x, y] in 0..1; ValueError unless it has three corners."""
-    value = json.loads(ground_truth) if isinstance(ground_truth, str) else ground_truth
     try:
+        # The data set writes its points as tuples, in a text that is no JSON.
+        value = ast.literal_eval(ground_truth) if isinstance(ground_truth, str) else ground_truth
         polygon = tuple((float(x), float(y)) for x, y in value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, SyntaxError) as error:
         raise ValueError(f"ground_truth {str(ground_truth)[:80]!r} is no polygon: {error}") from error
     if len(polygon) < 3:
         raise ValueError(f"ground_truth {str(ground_truth)[:80]!r} has fewer than three corners")

@@ -21,6 +21,8 @@ from .text import similarity
 from .verdict import Verdict
 
 MAX_RAW_CHARS = 5_000
+_MATHRULER_DROPPED = re.compile(r"\\[$%!,]|[$%\s]|\\(?:left|right)(?![a-z])|\^(?:\\circ|\{\\circ\})|\\(?=[()\[\]])")
+_MATHRULER_COMMAND = re.compile(r"\\(?:boxed|text|mathrm|textbf|textit|emph|underline|fbox|framebox)(?=\{)")
 _PARSEABLE = re.compile(r"[0-9$\\\[]")
 
 Verifier = Callable[[str, Any, Mapping[str, Any]], Verdict]
@@ -51,11 +53,18 @@ def _multiple_choice(answer: str, truth: str, info: Mapping[str, Any]) -> _Figur
 
 
 def _mathruler_letter(answer: str) -> str:
-    """What grade_answer compares for letters: "(B)", "b" and \\boxed{B} are B; "B.", "**B**" and "B. text" are not."""
-    text = answer.replace("$", "").replace("%", "").replace(" ", "")
-    for _ in range(2):
-        text = re.sub(r"\A\\(?:boxed|text|mathrm|mathbf|textbf)\{(.*)\}\Z", r"\1", text)
-    return re.sub(r"\A[(\[](.*)[)\]]\Z", r"\1", text.removeprefix("{").removesuffix("}")).lower()
+    """What grade_answer compares for letters: "(B)", "b" and \\boxed{B} are B; "B.", "**B**" and "B. text" are not.
+
+    The text of its normalisation (dollar and percent signs, degrees, braces, brackets, LaTeX text commands, a short
+    left side of an equation); not its units and its algebra, which find a B in "B meters" and "B*1" as well.
+    """
+    text = _MATHRULER_DROPPED.sub("", answer)
+    left, _, right = text.rpartition("=")
+    text = right if len(left) <= 2 else text
+    text = _MATHRULER_COMMAND.sub("", text).replace("{", "").replace("}", "")
+    while len(text) > 1 and text[0] in "([" and text[-1] in ")]":
+        text = text[1:-1]
+    return text.lower()
 
 
 def _numerical(answer: str, truth: str, info: Mapping[str, Any]) -> _Figure:

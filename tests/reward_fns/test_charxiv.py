@@ -13,6 +13,8 @@ from reward_fns.registry import verify
         (1, "α_t", r"$\alpha_{t}$", True, "notation"),
         (1, "lambda_L = 0.13", "λ_L=0.13", True, "Greek letters by name"),
         (1, "b", "(b)", True, "brackets"),
+        (1, r"\boxed{b}", "(b)", True, "a box"),
+        (1, r"$\boxed{\text{Joint-CNN}}$", "Joint-CNN", True, "a box"),
         (1, "SRLSTM, MomentumLSTM", "MomentumLSTM, SRLSTM", True, "order"),
         (1, "MomentumLSTM and SRLSTM", "MomentumLSTM, SRLSTM", True, "and"),
         (1, "ACC", "ACC+", False, "another term"),
@@ -32,6 +34,7 @@ from reward_fns.registry import verify
         (4, "3 or 4", "3", False, "two numbers"),
         (4, "9.2", "9.17", False, "rounded"),
         (2, "Yes.", "yes", True, "closed set"),
+        (2, "Yes!", "yes", True, "closed set"),
         (2, "no", "yes", False, "closed set"),
     ],
 )

@@ -23,6 +23,10 @@ INFO = {"choices": {"A": "left", "B": "a blue bus", "C": "right", "D": "A"}}
         ("(B) a blue bus", "B", True, "the same"),
         ("**B.** a blue bus", "B", True, "the same"),
         ("B a blue bus", "B", True, "the same"),
+        ("b) a blue bus", "B", True, "a small letter and its text"),
+        ("B, a blue bus", "B", True, "a comma"),
+        ("B!", "B", True, "an exclamation mark"),
+        ("b) right", "B", False, "a small letter and another text"),
         ("a blue bus", "B", True, "the exact text"),
         ("A blue bus.", "B", True, "text wins over an article"),
         ("Left", "A", True, "the exact text in another case"),
@@ -39,6 +43,9 @@ INFO = {"choices": {"A": "left", "B": "a blue bus", "C": "right", "D": "A"}}
         ("B or C", "B", False, "two letters"),
         ("B, C", "B", False, "two letters"),
         ("B/C", "B", False, "two letters"),
+        ("B or right", "B", False, "a hedge by an option's text"),
+        ("B, or maybe left", "B", False, "a hedge"),
+        ("B maybe c", "B", False, "a hedge in lower case"),
         ("(B) (C)", "B", False, "two letters"),
         ("A. left B. a blue bus C. right", "A", False, "a dump of the options"),
         ("A. left B. a blue bus C. right", "C", False, "a dump of the options"),
@@ -72,3 +79,26 @@ def test_options_as_a_list_with_their_letters() -> None:
 def test_a_truth_that_is_no_option_is_an_error(truth: str) -> None:
     with pytest.raises(ValueError, match="ground_truth"):
         verify("relation", "A", truth, INFO)
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "truth", "reward", "why"),
+    [
+        (["AA", "Aa", "aa"], "A", "B", 0, "options that differ in case are different options"),
+        (["AA", "Aa", "aa"], "Aa", "B", 1, "the very text"),
+        (["AA", "Aa", "aa"], "aA", "B", 0, "a text that fits several"),
+        (["(0, 1)", "[0, 1]"], "A", "B", 0, "brackets are part of an interval"),
+        (["(0, 1)", "[0, 1]"], "[0, 1]", "B", 1, "the very text"),
+        (["(0, 1)", "[0, 1]"], "0, 1", "B", 0, "a text that fits several"),
+        (["left", "left", "up"], "A", "B", 1, "the same option twice"),
+        (["left", "left", "up"], "Left.", "B", 1, "the same option twice"),
+    ],
+)
+def test_options_that_look_alike(texts: list[str], answer: str, truth: str, reward: float, why: str) -> None:
+    assert verify("relation", answer, truth, {"choices": dict(zip("ABC", texts, strict=False))}).reward == reward, why
+
+
+def test_an_option_that_is_missing_is_none() -> None:
+    assert verify("relation", "None", "A", {"choices": {"A": "left", "B": None}}).reward == 0
+    with pytest.raises(ValueError, match="ground_truth"):
+        verify("relation", "A", "B", {"choices": {"A": "left", "B": None}})

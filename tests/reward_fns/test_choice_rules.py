@@ -46,6 +46,10 @@ OFFICIAL = [
     ("embspatial", "Below", "B", 0, 0, "a word"),
     ("embspatial", "a blue bus", "A", 0, 1, "text is not read"),
     ("embspatial", "A\nB", "B", 1, 0, "the last line first"),
+    ("embspatial", "<answer>B</answer> A", "B", 1, 0, "an answer block first"),
+    ("embspatial", "b</answer>", "B", 1, 0, "a letter before a closing tag"),
+    ("embspatial", "<think>A</think> B", "A", 1, 0, "of any tag"),
+    ("embspatial", "<think> A or C\nB", "B", 1, 0, "the text behind the thinking tag"),
     ("embspatial", "final answer: (b)", "B", 1, 0, "a phrase in either case"),
 ]
 
@@ -69,6 +73,8 @@ def test_a_random_draw_is_noted() -> None:
         "A " * 9_999,
         "*" * 19_999 + "A",
         "answer is " * 1_999,
+        "<answer" * 2_000 + "</answer>",
+        "<answer>A" * 2_000,
         "\n" * 19_999,
     ],
 )

@@ -7,7 +7,7 @@ import sys
 import pytest
 from rows import ROWS, Row
 
-from reward_fns.registry import TASKS
+from reward_fns.registry import TASKS, verify
 from reward_fns.score import compute_score
 
 NAMES = [f"{at}-{row.task}" for at, row in enumerate(ROWS)]
@@ -35,6 +35,26 @@ def test_nothing_and_prose_earn_nothing(row: Row) -> None:
     for answer in ("", "I do not know.", "<answer></answer>"):
         found = compute_score(row.task, f"<thinking>{row.answer}</thinking>{answer}", row.truth, {"info": row.info})
         assert (found["accuracy"], found["score"]) == (0.0, 0.0)
+
+
+UNVERIFIABLE = [
+    Row("mathverse", "C\nD", "C", {"question_type": "multi-choice"}),
+    Row("mathverse", "Yes, because the sides are equal", "Yes", {"question_type": "free-form"}),
+    Row("charxiv", "increasing", "increasing", {"inst_category": 2, "question": "How does it change?"}),
+]
+
+
+@pytest.mark.parametrize("row", UNVERIFIABLE, ids=lambda row: f"{row.task}-{row.truth[:9]!r}")
+def test_a_row_that_no_rule_can_judge_is_marked_whatever_the_answer(row: Row) -> None:
+    for answer in (row.answer, row.truth, "x"):
+        response = f"<thinking>t</thinking><answer>{answer}</answer>"
+        assert verify(row.task, answer, row.truth, row.info).official is None
+        assert compute_score(row.task, response, row.truth, {"info": row.info})["verifiable"] is False
+
+
+def test_an_empty_gold_is_contained_in_everything_but_earns_nothing() -> None:
+    verdict = verify("ocrbench", "anything", '[""]', {"dataset": "IIIT5K"})
+    assert (verdict.official, verdict.reward) == (1.0, 0.0)
 
 
 HEAVY = [

@@ -27,6 +27,7 @@ OPEN = {"question_type": "open"}
         ("24/7", ["24/7", "3.429"], 1, 1, "any of several"),
         ("3.43", ["24/7", "3.429"], 1, 1, "any of several, rounded"),
         ("Tampa", '["Tampa", "Florida"]', 1, 1, "JSON text of a list"),
+        ("Florida", "['Tampa', 'Florida']", 1, 1, "a Python list in a text, as the data set has it"),
         ("C", ["C"], 1, 1, "one character"),
         ("Cat", ["C"], 0, 0, "one character needs a space"),
         ("x = 3", ["3"], 1, 0, "an equation in the last line"),

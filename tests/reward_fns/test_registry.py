@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from reward_fns.registry import TASKS, resolve_task, verify
+from reward_fns import registry
+from reward_fns.registry import TASKS, Task, register, resolve_task, verify
+from reward_fns.text import verify_word
 
 
 @pytest.mark.parametrize("name", ["bar_value", "Bar-Value", "BAR VALUE", "offline/bar_value", "bar_value/unverifiable"])
@@ -16,7 +18,7 @@ def test_the_task_of_the_row_wins_over_its_source() -> None:
 
 @pytest.mark.parametrize(("source", "extra"), [("offline/bar_valu", None), ("offline/bar_value", {"task": "bar_valu"})])
 def test_unknown_tasks_name_the_nearest_and_the_fix(source: str, extra: dict[str, str] | None) -> None:
-    with pytest.raises(ValueError, match=r"nearest: 'bar_value'.*registry\.py"):
+    with pytest.raises(ValueError, match=r"nearest: 'bar_value'.*registry\.register"):
         resolve_task(source, extra)
 
 
@@ -38,3 +40,55 @@ def test_a_huge_answer_is_wrong_unread() -> None:
     verdict = verify("field_read", "a" * 20_001, "a")
     assert (verdict.official, verdict.reward) == (0.0, 0.0)
     assert "characters" in verdict.note
+
+
+@pytest.mark.parametrize(
+    ("source", "task"),
+    [
+        ("MMMU_DEV_VAL", "mmmu"),
+        ("MMBench_DEV_EN", "mmbench"),
+        ("MMBench_DEV_EN_V11", "mmbench"),
+        ("MMStar", "mmstar"),
+        ("Lin-Chen/MMStar", "mmstar"),
+        ("MathVista_MINI", "mathvista"),
+        ("AI4Math/MathVista", "mathvista"),
+        ("MathVerse_MINI_Vision_Only", "mathverse"),
+        ("CaraJ/MathVerse-lmmseval", "mathverse"),
+        ("MathVision", "mathvision"),
+        ("MathLLMs/MathVision", "mathvision"),
+        ("AI2D_TEST_NO_MASK", "ai2d"),
+        ("ChartQA_TEST", "chartqa"),
+        ("CharXiv_reasoning_val", "charxiv"),
+        ("princeton-nlp/CharXiv", "charxiv"),
+        ("EmbSpatialBench", "embspatial"),
+        ("FlagEval/EmbSpatial-Bench", "embspatial"),
+        ("RefSpatial", "refspatial"),
+        ("BAAI/RefSpatial-Bench", "refspatial"),
+        ("JingkunAn/RefSpatial-Expand-Bench", "refspatial"),
+        ("RoboSpatialHome", "robospatial"),
+        ("chanhee-luke/RoboSpatial-Home", "robospatial"),
+        ("DocVQA_VAL", "docvqa"),
+        ("InfoVQA_VAL", "infovqa"),
+        ("echo840/OCRBench", "ocrbench"),
+        ("RefCOCO", "refcoco"),
+        ("mjuicem/RefCOCO-VLMEvalKit", "refcoco"),
+        ("lmms-lab/RefCOCOplus", "refcoco+"),
+        ("lmms-lab-encoder/RefCOCOg", "refcocog"),
+        ("spatial-temporal grounding", "spatial_temporal_grounding"),
+    ],
+)
+def test_names_of_data_sets(source: str, task: str) -> None:
+    assert resolve_task(source).name == task
+
+
+def test_a_task_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "TASKS", dict(TASKS))
+    monkeypatch.setattr(registry, "_BY_KEY", dict(registry._BY_KEY))
+    task = Task("bird_name", "general_vqa", verify_word, "word", "own")
+    register(task, "CUB_200")
+    assert resolve_task("someone/cub-200") is resolve_task("x", {"task": "Bird Name"}) is task
+    with pytest.raises(ValueError, match=r"'bird_name' \(task 'bird_name'\)"):
+        register(task)
+    with pytest.raises(ValueError, match=r"'MathVista MINI' \(task 'mathvista'\)"):
+        register(Task("other", "general_vqa", verify_word, "word", "own"), "MathVista MINI")
+    assert "other" not in registry.TASKS
