@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from . import published_json as published
@@ -23,11 +25,9 @@ def verify_segmentation(answer: str, ground_truth: Any, info: Mapping[str, Any])
 
     Reward: the same weights; repeated points lose, see `spread_similarity`. The truth itself scores 1 in both.
     """
-    truth = truth_object(ground_truth)
-    video = _is_video(truth, info)
+    truth, gold, video = _truth(ground_truth, info)
     official = _official(published.read_object(answer), truth, video)
     read = _read_video if video else _read_image
-    gold = read_truth(read, truth)
     try:
         given = read(loads(answer))
     except BadJSON as error:
@@ -40,7 +40,23 @@ def verify_segmentation(answer: str, ground_truth: Any, info: Mapping[str, Any])
 
 def segmentation_structure(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> float:
     """1 for the JSON that the row's kind of data asks for."""
-    return well_formed(_read_video if _is_video(truth_object(ground_truth), info) else _read_image, answer)
+    return well_formed(_read_video if _truth(ground_truth, info)[2] else _read_image, answer)
+
+
+def _truth(ground_truth: Any, info: Mapping[str, Any]) -> tuple[Answer, Answer, bool]:
+    """The truth as it stands, as the reward reads it, and whether it is of a video."""
+    text = ground_truth if isinstance(ground_truth, str) else json.dumps(ground_truth)
+    return _read(text, str(info.get("data_type") or "").lower())
+
+
+@lru_cache(maxsize=256)
+def _read(text: str, kind: str) -> tuple[Answer, Answer, bool]:
+    """Kept, as all responses to a prompt share their truth. Nothing may change what it returns."""
+    truth = truth_object(text)
+    kind = kind or ("video" if "time" in truth else "image")
+    if kind not in ("image", "video"):
+        raise ValueError(f"data_type must be image or video, got {kind!r}")
+    return truth, read_truth(_read_video if kind == "video" else _read_image, truth), kind == "video"
 
 
 def spread_similarity(given: Sequence[Sequence[float]], gold: Sequence[Sequence[float]]) -> float:
@@ -87,13 +103,6 @@ def _published(given: Answer, truth: Answer, video: bool) -> float:
 def _time_part(given: Answer, truth: Answer) -> float:
     gap = abs(float(given["time"]) - float(truth["time"]))
     return math.exp(-gap / TIME_SCALE) if math.isfinite(gap) else 0.0
-
-
-def _is_video(truth: Answer, info: Mapping[str, Any]) -> bool:
-    kind = str(info.get("data_type") or ("video" if "time" in truth else "image")).lower()
-    if kind not in ("image", "video"):
-        raise ValueError(f"data_type must be image or video, got {kind!r}")
-    return kind == "video"
 
 
 def _read_image(value: Any, box: BoxReader = check_box) -> Answer:
