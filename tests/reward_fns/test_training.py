@@ -16,7 +16,7 @@ OPTIONS = {"options": ["A. a red bus", "B. a blue bus", "C. none"], "verify_time
         ("multiple choice", "(B)", "B", 1, 1, "grade_answer takes brackets"),
         ("multiple choice", "b", "B", 1, 1, "and lower case"),
         ("multiple choice", r"\boxed{B}", "B", 1, 1, "and LaTeX"),
-        ("multiple choice", r"$\left(\text{B}\right)$", "B", 1, 1, "and brackets in LaTeX"),
+        ("multiple choice", r"$\left(\text{B}\right)$", "B", 1, 0, "and brackets in LaTeX"),
         ("multiple choice", "x=B", "B", 1, 0, "and a short left side"),
         ("multiple choice", r"\mathbf{B}", "B", 0, 1, "but no bold letter of mathematics"),
         ("multiple choice", "B.", "B", 0, 1, "but no dot"),
