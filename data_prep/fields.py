@@ -36,6 +36,13 @@ def text(value: Any) -> str:
     return "" if missing(value) else str(value).strip(" \t\r\n\u00a0")
 
 
+def question(value: Any) -> str:
+    """The text of a question; SetAside for an empty one."""
+    if not text(value):
+        raise SetAside("no question")
+    return text(value)
+
+
 def whole(value: Any) -> Any:
     """A number-like id or index, as `7`, `"7"` or `7.0`, as an int; anything else as it is."""
     if isinstance(value, str) and (match := re.fullmatch(r"\s*(-?[0-9]{1,18})(?:\.0*)?\s*", value)):
@@ -110,9 +117,9 @@ def option_columns(raw: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def with_options(question: str, options: Mapping[str, str]) -> str:
+def with_options(asked: str, options: Mapping[str, str]) -> str:
     """The question with a line `A. text` per option."""
-    return "\n".join([question.rstrip(), *(f"{letter}. {each}" for letter, each in options.items())])
+    return "\n".join([asked.rstrip(), *(f"{letter}. {each}" for letter, each in options.items())])
 
 
 def gold_letter(value: Any, options: Mapping[str, str]) -> str:
@@ -140,27 +147,22 @@ def image_tags(value: str) -> list[int]:
     return [int(number) for number in IMAGE_TAG.findall(value)]
 
 
-def mark_images(value: str) -> str:
-    """Numbered tags as the plain `<image>`."""
-    return IMAGE_TAG.sub("<image>", value)
-
-
 def drop_image_tags(value: str) -> str:
     """Without numbered tags: the image goes in front."""
     return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]*\n?" + IMAGE_TAG.pattern, "", value, flags=re.IGNORECASE)).strip()
 
 
-def after_hint(question: str) -> str:
+def after_hint(asked: str) -> str:
     """The question behind a line of instructions, as in `Hint: Please answer …` and `Question: …` below it."""
-    return re.sub(r"\A\s*(?:hint:|please|according)[^\n]*\n\s*question:\s*", "", question, flags=re.IGNORECASE)
+    return re.sub(r"\A\s*(?:hint:|please|according)[^\n]*\n\s*question:\s*", "", asked, flags=re.IGNORECASE)
 
 
-def inline_options(question: str) -> dict[str, str]:
+def inline_options(asked: str) -> dict[str, str]:
     """{letter: text} of options that stand behind `Options:` or `Choices:`, one a line or between commas.
 
     {} where that cannot be read for certain.
     """
-    blocks = re.split(r"(?:options|choices)\s*:", question, flags=re.IGNORECASE)
+    blocks = re.split(r"(?:options|choices)\s*:", asked, flags=re.IGNORECASE)
     found: dict[str, str] = {}
     starts: list[tuple[str, int, int]] = []
     at = 0

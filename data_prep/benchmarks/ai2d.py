@@ -29,7 +29,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
     else:
         choices = fields.option_columns(raw)
         gold = fields.gold_letter(raw["answer"], choices)
-    text = fields.with_options(fields.text(raw["question"]), choices)
+    text = fields.with_options(fields.question(raw["question"]), choices)
     return [Question(text=text, kind="choice", ground_truth=gold, info={"choices": choices}, images=[raw["image"]])]
 
 

@@ -28,7 +28,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
     answer = _answer(raw["answer"] if "answer" in raw else raw["label"])
     if not answer:
         raise SetAside("no answer")
-    question = fields.text(raw["question"] if "question" in raw else raw["query"])
+    question = fields.question(raw["question"] if "question" in raw else raw["query"])
     return [
         Question(text=question, kind="open", ground_truth=answer, info={"type": _type(raw)}, images=[raw["image"]]),
     ]

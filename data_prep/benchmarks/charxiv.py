@@ -58,7 +58,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
 def _question(raw: Mapping[str, Any]) -> str:
     """Without the authors' instruction, which their own code puts behind it as a list."""
     name = next((name for name in ("reasoning_q", "query", "raw_question") if name in raw), "question")
-    return re.split(r"\n\s*\* ", fields.text(raw[name]))[0].strip()
+    return re.split(r"\n\s*\* ", fields.question(raw[name]))[0].strip()
 
 
 def _decimals(answer: str) -> str:

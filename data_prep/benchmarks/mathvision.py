@@ -35,7 +35,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
     info["subject"] = fields.text(raw["subject"] if "subject" in raw else raw["category"])
     if not fields.missing(raw.get("level")):
         info["level"] = fields.whole(raw["level"])
-    text = fields.drop_image_tags(fields.text(raw["question"]))
+    text = fields.drop_image_tags(fields.question(raw["question"]))
     gold, judged = answer, True
     if listed:
         lettered = fields.letters(listed)

@@ -64,7 +64,7 @@ def _question_type(raw: Mapping[str, Any], choices: list[str]) -> str:
 
 def _wording(raw: Mapping[str, Any]) -> str:
     """The question itself: neither hint nor choices, with its unit."""
-    text = fields.after_hint(fields.text(raw["question"]))
+    text = fields.after_hint(fields.question(raw["question"]))
     text = re.split(r"\n\s*choices:\s*\n", text, flags=re.IGNORECASE)[0]
     unit = fields.text(raw.get("unit"))
     return f"{text} (Unit: {unit})" if unit and "(Unit:" not in text else text

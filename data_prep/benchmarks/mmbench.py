@@ -30,7 +30,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
         raise SetAside("the index is not a number", str(index))
     info = {"choices": choices, "group": str(index % ROLL)}
     hint = fields.text(raw.get("hint"))
-    question = fields.text(raw["question"])
+    question = fields.question(raw["question"])
     text = f"{hint}\n{question}" if hint.lower() not in ("", "nan") else question
     gold = fields.gold_letter(raw["answer"], choices)
     return [

@@ -36,7 +36,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
     if fields.text(raw["answer"]) in ("", "?"):
         raise SetAside("no answer")
     info: dict[str, Any] = {"subject": _subject(raw), "question_type": "open" if is_open else "multiple-choice"}
-    text, truth = fields.text(raw["question"]), fields.text(raw["answer"])
+    text, truth = fields.question(raw["question"]), fields.text(raw["answer"])
     if is_open:
         golds = [fields.text(each) for each in fields.as_list(truth) if fields.text(each)]
         if not golds:

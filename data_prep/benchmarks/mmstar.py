@@ -19,7 +19,7 @@ from data_prep.source import Hub, Options, Question, Source
 
 
 def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
-    text = fields.text(raw["question"])
+    text = fields.question(raw["question"])
     choices = fields.inline_options(text)
     if not choices and "A" in raw:
         choices = fields.option_columns(raw)

@@ -111,7 +111,6 @@ def test_a_form_feed_survives_as_half_of_a_command():
 def test_numbered_image_tags():
     value = "See <image 1> and <image2>, <image 1>"
     assert fields.image_tags(value) == [1, 2, 1]
-    assert fields.mark_images(value) == "See <image> and <image>, <image>"
     assert fields.drop_image_tags("How many?\n<image1>\nGive one.") == "How many?\nGive one."
 
 

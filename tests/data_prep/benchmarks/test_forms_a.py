@@ -9,7 +9,7 @@ from data_prep.benchmarks import find_source
 from data_prep.gold import gold_response
 from data_prep.prompts import KINDS
 from data_prep.schema import make_row
-from data_prep.source import Options, Question
+from data_prep.source import Options, Question, SetAside
 from reward_fns.registry import TASKS
 from reward_fns.score import compute_score
 
@@ -87,6 +87,14 @@ def test_a_missing_column_is_a_key_error(form, lost):
     }[lost]
     row = {name: value for name, value in form.rows[0].items() if name not in names}
     with pytest.raises(KeyError):
+        find_source(form.benchmark).convert(row, Options(split=form.split, variant=form.variant))
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form.benchmark != "mathverse"], ids=lambda form: form.id)
+def test_a_row_without_question_is_set_aside(form):
+    names = {"question", "query", "reasoning_q"} & set(form.rows[0])
+    row = {**form.rows[0], **dict.fromkeys(names, " ")}
+    with pytest.raises(SetAside, match="no question"):
         find_source(form.benchmark).convert(row, Options(split=form.split, variant=form.variant))
 
 
