@@ -18,7 +18,7 @@ from data_prep.dataset_files import PASS_RATE, TableWriter, open_prepared, read_
 from data_prep.mix_draw import Pick
 from data_prep.schema import SCHEMA
 
-BUCKET_BYTES = 64_000_000
+BUCKET_BYTES = 32_000_000
 ROW_BYTES = 2_000
 """of a row beside its images, roughly"""
 MAX_BUCKETS = 500

@@ -12,7 +12,7 @@ import pytest
 from data_prep import mix, mix_write
 from data_prep.dataset_files import PASS_RATE, TableWriter, schema_problems
 from data_prep.offline import OfflineSource
-from data_prep.schema import make_row, to_table
+from data_prep.schema import SCHEMA, make_row, to_table
 
 TASKS = [("arithmetic", "math_vqa"), ("bar_value", "chart_vqa"), ("field_read", "document")]
 
@@ -66,7 +66,8 @@ def test_everything_is_mixed_once_in_a_shuffled_order(tmp_path):
     assert sorted(key(each, default=repr) for each in mixed) == sorted(
         key(each, default=repr) for each in offline + rows
     )
-    assert not schema_problems(pq.read_schema(tmp_path / "out/train.parquet"))
+    schema = pq.read_schema(tmp_path / "out/train.parquet")
+    assert not schema_problems(schema) and schema.metadata == SCHEMA.metadata
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mixture.json", "train.parquet"]
 
 
