@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from data_prep.benchmarks import PATHS, find_source
-from data_prep.images import ImageRules, ImageStore, Picture
+from data_prep.images import ImageRules, ImageStore, Picture, seen_size
 from data_prep.prompts import full_prompt
 from data_prep.read import RawRow
 from data_prep.schema import make_row
@@ -126,9 +126,7 @@ def in_convention(question: Question, task: str, pictures: list[Picture], conven
             raise SetAside("a box needs exactly one image")
         width, height = pictures[0].width, pictures[0].height
         if pixels:
-            from qwen_vl_utils.vision_process import smart_resize
-
-            height, width = smart_resize(height, width, factor=PATCH)
+            width, height = seen_size(width, height, PATCH)
         places = {"box_format": "pixels" if pixels else "relative_1000", "width": width, "height": height}
         return replace(question, kind="box_pixels" if pixels else "box", info={**question.info, **places})
     if task in POINT_TASKS and question.kind == "point":

@@ -185,6 +185,20 @@ def target_size(width: int, height: int, rules: ImageRules) -> tuple[int, int]:
     return max(1, rounded(width * scale)), max(1, rounded(height * scale))
 
 
+def seen_size(width: int, height: int, factor: int) -> tuple[int, int]:
+    """The size to which qwen_vl_utils brings an image before the model sees it.
+
+    Sides are the nearest multiples of `factor`; beyond 4 to 16,384 cells, those within in about the same proportions.
+    """
+    sides = [max(factor, round(side / factor) * factor) for side in (width, height)]
+    low, high = 4 * factor**2, 16_384 * factor**2
+    if not low <= sides[0] * sides[1] <= high:
+        small = sides[0] * sides[1] < low
+        scale, to_whole = math.sqrt((low if small else high) / (width * height)), math.ceil if small else math.floor
+        sides = [to_whole(side * scale / factor) * factor for side in (width, height)]
+    return sides[0], sides[1]
+
+
 def _flat(image: Image.Image) -> Image.Image:
     """RGB or grey: 16-bit values scaled, transparency over white."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
