@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,23 +69,33 @@ def read_validation(path: Path, prepared: Sequence[Path] = ()) -> list[dict[str,
                 raise ValueError(f"{path}: line {number} is not a JSON object") from None
     if not prepared:
         return records
-    infos = dict(_prepared_infos(prepared))
-    if lost := [record.get("row") for record in records if record.get("row") not in infos]:
-        raise ValueError(f"{path}: rows that {', '.join(map(str, prepared))} do not have: {str(lost[:5])[1:-1]}")
-    return [{**record, "info": infos[record["row"]]} for record in records]
+    infos = _prepared_infos(prepared)
+    if lost := [str(record.get("row")) for record in records if record.get("row") not in infos]:
+        raise ValueError(f"{path}: rows that {', '.join(map(str, prepared))} do not have: {', '.join(lost[:5])}")
+    return [{**record, "info": _info_for(record, infos[record["row"]])} for record in records]
 
 
-def _prepared_infos(paths: Sequence[Path]) -> Iterator[tuple[str, Any]]:
+def _prepared_infos(paths: Sequence[Path]) -> dict[str, list[tuple[str, Any]]]:
+    """[(ground truth, info)] of every row name: files of two splits may count their rows alike."""
     import pyarrow.parquet as pq
 
-    seen = set()
+    found = defaultdict(list)
     for path in paths:
-        for row in pq.read_table(path, columns=["data_source", "extra_info"]).to_pylist():
-            name = f"{row['data_source']}/{row['extra_info']['index']}"
-            if name in seen:
-                raise ValueError(f"{path}: row {name} stands twice; give validation files of their own, one at a time")
-            seen.add(name)
-            yield name, row["extra_info"].get("info")
+        for row in pq.read_table(path, columns=["data_source", "reward_model", "extra_info"]).to_pylist():
+            entry = (str(row["reward_model"]["ground_truth"]), row["extra_info"].get("info"))
+            found[f"{row['data_source']}/{row['extra_info']['index']}"].append(entry)
+    return found
+
+
+def _info_for(record: Mapping[str, Any], entries: Sequence[tuple[str, Any]]) -> Any:
+    """The info of the row's entry; of several, of the one with its ground truth (`gts`)."""
+    fitting = {str(info): info for truth, info in entries if len(entries) == 1 or truth == str(record.get("gts"))}
+    if len(fitting) != 1:
+        raise ValueError(
+            f"row {record['row']} stands {len(entries)} times in the prepared files and its ground truth does not tell "
+            "which it is: validate on one file at a time"
+        )
+    return next(iter(fitting.values()))
 
 
 def _source_and_name(record: Mapping[str, Any], at: int) -> tuple[str, str]:

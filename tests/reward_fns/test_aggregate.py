@@ -207,32 +207,60 @@ def test_errors_and_intervals() -> None:
     assert mean_of_figures("x", "y", [dense, dense]).se == pytest.approx(0.1 / math.sqrt(2))
 
 
+def prepared(path: Path, *rows: tuple[str, str]) -> Path:
+    """A parquet file of chartqa rows: (ground truth, type)."""
+    extra = [{"index": at, "info": json.dumps({"type": kind})} for at, (_, kind) in enumerate(rows)]
+    truths = [{"ground_truth": truth} for truth, _ in rows]
+    table = {"data_source": ["chartqa"] * len(rows), "reward_model": truths, "extra_info": extra}
+    pq.write_table(pa.table(table), path)
+    return path
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> tuple[Path, Path]:
-    """A validation file (its last line cut off) and the parquet file of its rows."""
-    validation, prepared = tmp_path / "5.jsonl", tmp_path / "val.parquet"
+def validation(tmp_path: Path) -> Path:
+    """A validation file whose last line was cut off."""
     records = rows("chartqa", (1, {}), (0, {}))
-    lines = [json.dumps({key: record[key] for key in record if key != "info"} | {"input": "q"}) for record in records]
-    validation.write_text("\n".join([*lines, '{"row": "char']))
-    extra = [{"index": at, "info": json.dumps({"type": kind})} for at, kind in enumerate(["human", "augmented"])]
-    pq.write_table(pa.table({"data_source": ["chartqa"] * 2, "extra_info": extra}), prepared)
-    return validation, prepared
+    for record, truth in zip(records, ("12", "13"), strict=True):
+        record |= {"input": "q", "gts": truth}
+        del record["info"]
+    path = tmp_path / "5.jsonl"
+    path.write_text("\n".join([*map(json.dumps, records), '{"row": "char']))
+    return path
 
 
-def test_the_command_joins_a_run_with_its_rows(run: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    main([str(run[0]), "--rows", str(run[1])])
+def test_the_command_joins_a_run_with_its_rows(
+    validation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "module_of_ones_own.py").write_text("print('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("VERL_USE_EXTERNAL_MODULES", "module_of_ones_own")
+    main([str(validation), "--rows", str(prepared(tmp_path / "a.parquet", ("12", "human"), ("13", "augmented")))])
     printed = capsys.readouterr().out
+    assert printed.startswith("imported")
     assert "type/augmented" in printed
     assert "* all questions" in printed
     assert printed.splitlines()[-1].startswith("overall")
 
 
-def test_rows_that_do_not_fit_the_run_are_named(run: tuple[Path, Path]) -> None:
-    with pytest.raises(ValueError, match="stands twice"):
-        read_validation(run[0], [run[1], run[1]])
-    run[0].write_text(run[0].read_text().replace("chartqa/1", "chartqa/7").rpartition("\n")[0])
-    with pytest.raises(ValueError, match="chartqa/7"):
-        read_validation(run[0], [run[1]])
+def test_rows_of_one_name_in_two_files_are_told_apart_by_their_truth(validation: Path, tmp_path: Path) -> None:
+    one = prepared(tmp_path / "a.parquet", ("12", "human"), ("14", "human"))
+    other = prepared(tmp_path / "b.parquet", ("11", "augmented"), ("13", "augmented"))
+    kinds = [json.loads(record["info"])["type"] for record in read_validation(validation, [one, other])]
+    assert kinds == ["human", "augmented"]
+    same = prepared(tmp_path / "c.parquet", ("12", "augmented"))
+    with pytest.raises(ValueError, match="chartqa/0 stands 2 times"):
+        read_validation(validation, [one, same])
+
+
+def test_rows_that_the_files_lack_are_named(validation: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="chartqa/1"):
+        read_validation(validation, [prepared(tmp_path / "a.parquet", ("12", "human"))])
+
+
+def test_a_broken_line_is_named(validation: Path) -> None:
+    validation.write_text("{\n" + validation.read_text())
+    with pytest.raises(ValueError, match="line 1"):
+        read_validation(validation)
 
 
 def test_the_table_marks_primary_figures() -> None:
