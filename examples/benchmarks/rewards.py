@@ -109,7 +109,7 @@ def run(calls: list[Call], clock: Callable[[], float], bar: Any = None) -> dict[
 def in_process(arguments: tuple[int, int]) -> tuple[int, float]:
     """(calls, CPU seconds) of one process of several."""
     calls = plain_calls(arguments[0], random.Random(arguments[1]))
-    run(plain_calls(20, random.Random(0)), time.thread_time)
+    run(plain_calls(100, random.Random(0)), time.thread_time)
     return len(calls), sum(map(sum, run(calls, time.thread_time).values()))
 
 
@@ -177,7 +177,7 @@ def against_verl(calls: int, generator: random.Random) -> None:
             start = time.perf_counter()
             function()
             rates.append(count / (time.perf_counter() - start))
-        print(f"{name:<28}{rates[0]:>12,.0f}{rates[1]:>12,.0f}{rates[0] / rates[1]:>9.2f}")
+        print(f"{name:<28}{rates[0]:>12,.0f}{rates[1]:>12,.0f}{rates[0] / rates[1]:>9.3g}")
 
 
 def main() -> None:
@@ -188,8 +188,9 @@ def main() -> None:
     options = parser.parse_args()
     generator = random.Random(options.seed)
     plain, formulas = plain_calls(options.calls, generator), formula_calls(options.formulas, generator)
-    run(plain_calls(20, generator), time.thread_time)  # imports, caches
-    symbolic.equivalent(r"\log(2)", "x", {"verify_timeout": 60})
+    run(plain_calls(100, generator), time.thread_time)  # imports, caches
+    with ThreadPoolExecutor(symbolic.POOL_SIZE) as threads:  # a worker starts when it is first needed
+        list(threads.map(lambda at: symbolic.equivalent(rf"\log({at})", "x", {"verify_timeout": 60}), range(2, 12)))
     rates: dict[str, float] = {}
     with tqdm(total=len(plain) + len(formulas), unit="call") as bar:
         seconds = run(plain, time.thread_time, bar)
@@ -206,7 +207,8 @@ def main() -> None:
     show(seconds)
     print("\nWall-clock time of a call that may ask a worker:")
     show(of_formulas)
-    print(f"{asked} of {len(formulas)} formulas went to a worker; {dict(symbolic.pool().counters)}")
+    counters = dict(symbolic.pool().counters)
+    print(f"{asked} of {len(formulas)} formulas went to a worker; {counters}")
     print(f"\n{'responses per second':<42}{'':>12}{'target':>10}")
     for name, rate in rates.items():
         print(f"{name:<42}{rate:>12,.0f}{TARGETS.get(name, '-'):>10}")
