@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reward_fns.mathvision import clean_gold
+from reward_fns.mmmu import _accepted
 from reward_fns.point import truth_mask
 from reward_fns.refcoco import box_limits
 from reward_fns.refspatial import point_limit
@@ -42,10 +43,15 @@ def _in_format(task: Task, truth: str, info: Mapping[str, Any]) -> str:
         return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[texts.index(truth)] if truth in texts[:26] else truth
     if task.name == "mathvision" and not info.get("choices"):
         return clean_gold(truth).removeprefix("$").removesuffix("$")
-    listed = task.name in ("docvqa", "infovqa", "ocrbench", "shape_color", "field_read", "receipt_total")
-    if listed or (task.name == "mmmu" and info.get("question_type") in ("open", "short-answer")):
-        return next((text for text in references(truth) if text.strip()), "")
+    if task.name == "mmmu" and info.get("question_type") in ("open", "short-answer"):
+        return _first(_accepted(truth))
+    if task.name in ("docvqa", "infovqa", "ocrbench", "shape_color", "field_read", "receipt_total"):
+        return _first(references(truth))
     return truth
+
+
+def _first(accepted: Sequence[str]) -> str:
+    return next((text for text in accepted if text.strip()), "")
 
 
 def _box(value: Any, info: Mapping[str, Any]) -> str:
