@@ -133,12 +133,10 @@ def block(proposals: Mapping[str, Proposal]) -> dict[str, Any]:
 
 
 def overrides(proposals: Mapping[str, Proposal]) -> list[str]:
-    """Hydra overrides; `++` adds a key or replaces it."""
-    return [
-        f"'++verl_ext.tasks.{task}.{name}={str(value).replace(' ', '')}'"
-        for task, values in block(proposals)["verl_ext"]["tasks"].items()
-        for name, value in values.items()
-    ]
+    """Hydra overrides, one a task; `++` adds its keys or replaces them. A key's path could not hold `refcoco+`."""
+    tasks = block(proposals)["verl_ext"]["tasks"]
+    shown = {task: ",".join(f"{name}:{value}" for name, value in values.items()) for task, values in tasks.items()}
+    return [f"'++verl_ext.tasks={{{task}:{{{values}}}}}'".replace(" ", "") for task, values in shown.items() if values]
 
 
 def table(proposals: Mapping[str, Proposal]) -> str:

@@ -65,14 +65,19 @@ def test_what_is_written_is_a_configuration_that_loads(tmp_path, capsys):
     settings = load(OmegaConf.to_container(OmegaConf.create(written)).get("verl_ext"))
     assert settings.for_task("long", "math_vqa").entropy_band == (0.2, 0.6)
     shown = capsys.readouterr().out
-    assert "'++verl_ext.tasks.right.envelope=[20,30,50,60]'" in shown
+    assert "'++verl_ext.tasks={right:{envelope:[20,30,50,60]}}'" in shown
     assert written in shown
 
 
 def test_overrides_pass_hydra(tmp_path, compose_config):
-    lines = propose.overrides(propose.propose(write_run(tmp_path / "run")))
+    found = propose.propose(write_run(tmp_path / "run"))
+    lines = propose.overrides(found | {"refcoco+": found["long"]})
     config = compose_config("actor_rollout_ref.model.path=none", *(line.strip("'") for line in lines))
-    assert config.verl_ext.tasks.right.envelope == [20, 30, 50, 60]
+    assert config.verl_ext.tasks == {
+        "right": {"envelope": [20, 30, 50, 60]},
+        "long": {"envelope": [50, 75, 125, 300], "entropy_band": [0.2, 0.6]},
+        "refcoco+": {"envelope": [50, 75, 125, 300], "entropy_band": [0.2, 0.6]},
+    }
 
 
 def test_a_folder_that_is_no_run_is_an_error(tmp_path):
