@@ -114,7 +114,8 @@ def test_every_form_gives_the_same_image(tmp_path):
 
 @pytest.mark.parametrize(
     ("image", "reason"),
-    [("b.png", "image file is missing"), (None, "image is missing"), ({"bytes": None, "path": None}, "image is missing"),
+    [("b.png", "image file is missing"), (None, "image is missing"),
+     ({"bytes": None, "path": None}, "image is missing"),
      ("", "image is missing"), ("A" * 600 + "!", "image is not base64"), ("A" * 601, "image is not base64"),
      ("x" * 300 + ".png", "image file is missing")],
 )  # fmt: skip

@@ -92,7 +92,8 @@ def test_nan_is_none_everywhere(tmp_path):
 def test_an_image_cell_may_be_the_index_of_another_row(tmp_path):
     images = {name: base64.b64encode(name.encode() * 60).decode() for name in "ab"}
     rows = [{"index": "1", "image": images["a"]}, {"index": "2", "image": "1"}, {"index": "3", "image": "4"},
-            {"index": "4", "image": images["b"]}, {"index": "1000002", "image": "1"}, {"index": "9", "image": "77"}]  # fmt: skip
+            {"index": "4", "image": images["b"]}, {"index": "1000002", "image": "1"},
+            {"index": "9", "image": "77"}]  # fmt: skip
     found = [row["image"] for row in tsv_rows(tsv(tmp_path / "a.tsv", rows))]
     assert found == [images["a"], images["a"], images["b"], images["b"], images["a"], "77"]
 
@@ -113,8 +114,8 @@ FOLDERS = {
     ).save_to_disk(folder),
     "card": lambda folder: (
         parquet(folder / "part7.parquet"),
-        text(folder / "README.md", "---\nconfigs:\n- config_name: cn\n  data_files:\n  - {split: validation, path: no*}\n"
-             "- config_name: en\n  data_files:\n  - split: validation\n    path: part*.parquet\n---\n# Fruit\n"),
+        text(folder / "README.md", "---\nconfigs:\n- config_name: cn\n  data_files:\n  - {split: validation, path: n}\n"
+             "- config_name: en\n  data_files:\n  - split: validation\n    path: part*.parquet\n---\n#\n"),
     ),
 }  # fmt: skip
 
@@ -187,7 +188,8 @@ def hub(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("home", "answers"),
-    [({"config": "en"}, ["apple", "pear"]), ({"config": "fr"}, ["pomme"]), ({"configs": ["fr", "en"]}, ["pomme", "apple", "pear"])],
+    [({"config": "en"}, ["apple", "pear"]), ({"config": "fr"}, ["pomme"]),
+     ({"configs": ["fr", "en"]}, ["pomme", "apple", "pear"])],
 )  # fmt: skip
 def test_the_hub_through_datasets(hub, home, answers):
     source = Source(name="fruit", title="", splits=("val",), convert=lambda row, options: [],
