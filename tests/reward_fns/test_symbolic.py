@@ -89,7 +89,7 @@ def test_formulas(truth: str, answer: str, right: bool) -> None:
 
 @pytest.mark.parametrize("bomb", ["9^{9^{9^{9}}}", "9**9**9", "((((" * 200 + "1" + "))))" * 200, r"\frac{" * 150])
 def test_bombs_end_at_the_deadline(bomb: str) -> None:
-    equivalent(r"\sqrt{2}", "x", INFO)  # workers are up
+    equivalent(r"\log(2)", "x", INFO)  # workers are up
     start = time.monotonic()
     right, why = equivalent(bomb, r"\sqrt{2}", {"verify_timeout": 0.5})
     assert time.monotonic() - start < 30
