@@ -64,7 +64,9 @@ def read_letter(answer: str, options: Mapping[str, str]) -> tuple[str | None, st
 def _by_text(given: str, options: Mapping[str, str]) -> str | None:
     """The option with this very text, else the only one after `plain`: "AA" and "Aa", "(0, 1)" and "[0, 1]" differ."""
     wanted, very = plain(given), written(given)
-    alike = {written(text): letter for letter, text in reversed(options.items()) if wanted and plain(text) == wanted}
+    alike = {
+        written(text): letter for letter, text in reversed(tuple(options.items())) if wanted and plain(text) == wanted
+    }
     return alike.get(very) or (next(iter(alike.values())) if len(alike) == 1 else None)
 
 
