@@ -50,8 +50,6 @@ def main(config: DictConfig) -> Any:
 
     auto_set_device(config)
     validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
-    if not config.trainer.use_v1:
-        sys.exit("verl_ext: trainer.use_v1=False (verl's legacy trainer) is not supported; remove the override")
     main_ppo.run_ppo(config, task_runner_class=main_ppo.TaskRunnerV1)
 
 

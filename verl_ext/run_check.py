@@ -25,6 +25,8 @@ def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
     read(_at(config, "algorithm.g2rpo"), "algorithm.g2rpo", G2RPO_KEYS, problems)
     read(_at(config, "algorithm.ema_grpo"), "algorithm.ema_grpo", EMA_KEYS, problems)
     problems += _estimator_problems(config)
+    if _at(config, "trainer.use_v1") is False:
+        problems.append("trainer.use_v1=false (verl's legacy trainer) has no task labels and no shaping; remove it")
     if settings.sampling.by_need and _at(config, "data.dataloader_num_workers"):
         problems.append(
             "verl_ext.sampling.by_need=true needs data.dataloader_num_workers=0: other workers fetch rows ahead, with "

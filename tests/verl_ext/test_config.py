@@ -122,6 +122,11 @@ def test_global_keys_reach_the_reward():
         ),
         ({"categories": {"document": {"format_weight": 0.9}}}, "verl_ext.categories.document: format_weight"),
         ({"tasks": {"arithmetic": {"format_weight": 0.9}}}, "verl_ext.tasks.arithmetic: format_weight"),
+        ({"sampling": {"base": "uniform"}}, "verl_ext.sampling.base='uniform': must be one of rows, equal"),
+        ({"sampling": {"need_bound": 0.5}}, "verl_ext.sampling.need_bound=0.5: must be 1 or more"),
+        ({"filter": {"accuracy": [0.9, 0.1]}}, "verl_ext.filter.accuracy=[0.9, 0.1]: must have low < high"),
+        ({"filter": {"max_round": 3}}, "the nearest is 'max_rounds'"),
+        ({"seeded_rollouts": 1}, "must be true or false"),
         (
             {"categories": {"math_vqa": {"length_weight": 0.6}}, "tasks": {"arithmetic": {"format_weight": 0.4}}},
             "verl_ext.tasks.arithmetic: format_weight + length_weight is 1",
@@ -285,6 +290,8 @@ def test_a_sound_run_passes():
         ({"algorithm.rollout_correction.bypass_mode": True}, "bypass_mode"),
         ({"trainer.v1.trainer_mode": "sync"}, "use verl_ext_sync"),
         ({"algorithm.g2rpo.tie_epsilonn": 0.1}, "'tie_epsilon'"),
+        ({"trainer.use_v1": False}, "legacy trainer"),
+        ({"verl_ext.sampling": {"by_need": True}, "data.dataloader_num_workers": 8}, "dataloader_num_workers=0"),
         (
             {"reward.custom_reward_function.path": "mine.py", "verl_ext.defaults": MOVING},
             "custom_reward_function.path brings a formula of its own",
@@ -311,6 +318,7 @@ def test_parts_that_cannot_work_together_are_refused(changes, message):
         {"algorithm.use_kl_in_reward": True, "algorithm.adv_estimator": "grpo"},
         {"algorithm.rollout_correction.bypass_mode": True, "verl_ext.defaults.entropy_coeff": 0},
         {"algorithm.filter_groups": {"enable": True, "metric": "accuracy"}},
+        {"verl_ext.sampling": {"weights": {"docvqa": 2}}, "data.dataloader_num_workers": 8},
         {"trainer.v1.trainer_mode": "sync", "verl_ext.defaults.entropy_band": None},
     ],
 )
