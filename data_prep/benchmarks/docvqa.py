@@ -55,7 +55,7 @@ def identify(raw: Mapping[str, Any]) -> Any:
 
 SOURCE = Source(
     name="docvqa",
-    title="DocVQA: questions about scanned documents",
+    title="questions about scanned documents (DocVQA)",
     task="docvqa",
     splits=("validation", "test", "train"),
     convert=convert,

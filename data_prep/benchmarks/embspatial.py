@@ -42,7 +42,7 @@ def _choices(raw: Mapping[str, Any]) -> dict[str, str]:
 
 SOURCE = Source(
     name="embspatial",
-    title="EmbSpatial-Bench: spatial relations in embodied scenes",
+    title="spatial relations in scenes of homes (EmbSpatial-Bench)",
     task="embspatial",
     splits=("test",),
     convert=convert,

@@ -21,7 +21,7 @@ __all__ = ["SOURCE", "convert"]
 
 SOURCE = Source(
     name="infovqa",
-    title="InfographicVQA: questions about infographics",
+    title="questions about infographics (InfographicVQA)",
     task="infovqa",
     splits=("validation", "test", "train"),
     convert=convert,

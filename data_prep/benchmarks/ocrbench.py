@@ -41,7 +41,7 @@ def _answers(raw: Mapping[str, Any]) -> list[str]:
 
 SOURCE = Source(
     name="ocrbench",
-    title="OCRBench: reading text in 1,000 images of ten kinds",
+    title="reading text, ten kinds of questions (OCRBench)",
     task="ocrbench",
     splits=("test",),
     convert=convert,

@@ -20,8 +20,8 @@ from data_prep.benchmarks.refcoco_rows import Family, identify, load_refer, ques
 from data_prep.source import Hub, Options, Question, Source
 
 FAMILY = Family(name="refcoco", splitter="unc", mixed={"val": "lmms_val"})
-HUB_SPLITS = {"lmms_val": "val", "lmms_test": "test", "val": "val-of-the-paper"}
-"""The last one leads nowhere on the hub, so that nothing is downloaded in vain."""
+HUB_SPLITS = {"lmms_val": "val", "lmms_test": "test", "val": "val-of-the-paper (the hub's is lmms_val)"}
+"""The last one leads nowhere on the hub, so that nothing is downloaded in vain, and stands in the message."""
 
 
 def convert(raw: Mapping[str, Any], options: Options) -> Iterator[Question]:
@@ -30,7 +30,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterator[Question]:
 
 SOURCE = Source(
     name="refcoco",
-    title="RefCOCO: the box of the object that an expression describes",
+    title="the box of the object that an expression describes (RefCOCO)",
     task="refcoco",
     splits=("val", "testA", "testB", "lmms_val", "lmms_test"),
     convert=convert,

@@ -27,7 +27,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterator[Question]:
 
 SOURCE = Source(
     name="refcoco+",
-    title="RefCOCO+: the same, without words for places in the image",
+    title="the same, without words for places in the image (RefCOCO+)",
     task="refcoco+",
     splits=("val", "testA", "testB"),
     convert=convert,

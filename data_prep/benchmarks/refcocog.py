@@ -20,8 +20,8 @@ from data_prep.benchmarks.refcoco_rows import Family, identify, load_refer, ques
 from data_prep.source import Hub, Options, Question, Source
 
 FAMILY = Family(name="refcocog", splitter="umd", mixed={"val": "lmms_val"})
-HUB_SPLITS = {"lmms_val": "val", "val": "val-of-the-paper"}
-"""The last one leads nowhere on the hub, so that nothing is downloaded in vain."""
+HUB_SPLITS = {"lmms_val": "val", "val": "val-of-the-paper (the hub's is lmms_val)"}
+"""The last one leads nowhere on the hub, so that nothing is downloaded in vain, and stands in the message."""
 
 
 def convert(raw: Mapping[str, Any], options: Options) -> Iterator[Question]:
@@ -30,7 +30,7 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterator[Question]:
 
 SOURCE = Source(
     name="refcocog",
-    title="RefCOCOg: the same, with longer expressions",
+    title="the same, with longer expressions (RefCOCOg)",
     task="refcocog",
     splits=("val", "test", "lmms_val"),
     convert=convert,

@@ -6,7 +6,8 @@ A row of the hub (the expanded version has `scene` beside):
      "prompt": "Please point out the cup behind the left bowl.", "suffix": "Your answer should be …", "step": 2}
 
 The authors' raw files are Location/question.json and so on, with the paths in `rgb_path` and `mask_path`. The harness's
-TSVs have base64 images and masks, or paths of masks, and the split in `split` or `category`.
+TSVs have base64 images, the split in `split` or `category`, and base64 masks, or paths of the authors' (then the TSV
+must lie in the folder that these start from).
 
 The suffix asks for a list of tuples in 0..1 and is left out: the answer instruction of the convention stands instead.
 """
@@ -24,8 +25,10 @@ from PIL import Image
 from data_prep.benchmarks.columns import column, question_text
 from data_prep.fields import image_list, text, whole
 from data_prep.images import read_image
-from data_prep.read_text import json_rows
+from data_prep.read_text import json_rows, tsv_rows
 from data_prep.source import Hub, Options, Question, SetAside, Source
+
+FILES = ("*/question.json", "question.json", "RefSpatial*.tsv")
 
 
 def convert(raw: Mapping[str, Any], options: Options) -> Iterator[Question]:
@@ -75,19 +78,30 @@ def run_length(mask: Any) -> dict[str, Any]:
 
 
 def load(path: Path, options: Options) -> Iterator[Mapping[str, Any]]:
-    """The rows of <Split>/question.json, a file or inside a folder, with whole paths; ValueError if it is not there."""
-    files = [path] if path.is_file() else [*path.glob("question.json"), *path.glob("*/question.json")]
-    wanted = [file for file in files if file.absolute().parent.name.lower() == options.split]
-    if not wanted:
+    """The rows of <Split>/question.json, else of a TSV, a file or inside a folder, paths made whole.
+
+    ValueError if neither is there.
+    """
+    files = [path] if path.is_file() else [file for pattern in FILES for file in sorted(path.glob(pattern))]
+    for file in files:
+        if file.suffix == ".json" and file.absolute().parent.name.lower() == options.split:
+            yield from ({**_whole(row, file.parent), "split": options.split} for row in json_rows(file))
+            return
+    tables = [file for file in files if file.suffix == ".tsv"]
+    tables = [file for file in tables if file.stem.lower().endswith(f"_{options.split}")] or tables
+    if not tables:
         raise ValueError(f"{path} holds no {options.split.capitalize()}/question.json: choose another --split")
-    for row in json_rows(wanted[0]):
-        paths = {name: str(wanted[0].parent / row[name]) for name in ("rgb_path", "mask_path") if row.get(name)}
-        yield {**row, **paths, "split": options.split}
+    yield from (_whole(row, tables[0].parent) for row in tsv_rows(tables[0]))
+
+
+def _whole(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    places = {name: next(iter(image_list(row.get(name))), None) for name in ("rgb_path", "mask_path")}
+    return {**row, **{name: str(folder / place) for name, place in places.items() if place}}
 
 
 SOURCE = Source(
     name="refspatial",
-    title="RefSpatial-Bench: point to what a sentence describes",
+    title="point to what a sentence describes in several steps (RefSpatial-Bench)",
     task="refspatial",
     splits=("location", "placement", "unseen"),
     convert=convert,
@@ -96,7 +110,7 @@ SOURCE = Source(
         Hub(id="JingkunAn/RefSpatial-Expand-Bench", variant="expand"),
     ),
     tsv=("RefSpatial", "RefSpatial_wo_unseen", "RefSpatial_Location", "RefSpatial_Placement", "RefSpatial_Unseen"),
-    files=("*/question.json", "question.json"),
+    files=FILES,
     identify=lambda raw: column(raw, "index", "id"),
     variants=("bench", "expand"),
     rows={"location": 100, "placement": 100, "unseen": 77},

@@ -67,7 +67,7 @@ def _polygon(answer: str) -> list[list[float]]:
 
 SOURCE = Source(
     name="robospatial",
-    title="RoboSpatial-Home: yes/no and pointing to free space, in homes",
+    title="yes or no, and points in free space, in homes (RoboSpatial-Home)",
     task="robospatial",
     splits=("context", "compatibility", "configuration"),
     convert=convert,

@@ -315,6 +315,9 @@ FORMS = [
     Form("refspatial", "hub", "unseen", [{**REF_HUB[0], "scene": "indoor"}], [None]),
     Form("refspatial", "tsv", "placement", [{**REF_TSV, "index": "Location_0", "split": "Location"}, REF_TSV], [None],
          "RefSpatial.tsv"),
+    Form("refspatial", "easi", "location",
+         [{"index": "0", "image": text64(picture(1)), "question": POINT["prompt"], "category": "location",
+           "mask_path": "['Location/mask/0.png']"}], [None], "RefSpatial.tsv", beside={"Location/mask/0.png": mask()}),
     Form(
         "refspatial", "files", "placement",
         [{**SPOT, "rgb_path": "image/1.png", "mask_path": "mask/1.png", "category": "location"}], [None],

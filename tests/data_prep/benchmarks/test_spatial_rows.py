@@ -103,6 +103,13 @@ def test_the_category_of_the_authors_files_is_not_the_split():
     assert list(refspatial.convert({**REF_HUB[0], "category": "kitchen"}, HERE))
 
 
+def test_the_table_of_the_split_goes_before_the_one_of_all(tmp_path):
+    for name in ("RefSpatial", "RefSpatial_Unseen", "RefSpatial_wo_unseen"):
+        (tmp_path / f"{name}.tsv").write_text(f"index\tquestion\n0\t{name}\n")
+    for split, name in (("unseen", "RefSpatial_Unseen"), ("location", "RefSpatial")):
+        assert [row["question"] for row in refspatial.load(tmp_path, Options(split=split))] == [name]
+
+
 def test_a_folder_without_the_split_says_what_to_do(tmp_path):
     (tmp_path / "Location").mkdir()
     (tmp_path / "Location" / "question.json").write_text("[]")
