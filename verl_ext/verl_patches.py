@@ -1,8 +1,8 @@
 """Every patch of verl, each with the version it is for and the reason. `tests/verl_ext/test_verl_patches.py` fails when
 one is no longer needed.
 
-All but `position_ids` and `gdpo` serve machines without a GPU and are active only where `VERL_PLATFORM=cpu` is set and
-no GPU is visible.
+All but `position_ids`, `gdpo` and `log_calls` serve machines without a GPU and are active only where `VERL_PLATFORM=cpu`
+is set and no GPU is visible.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def apply() -> None:
     """Install the patches; each takes effect when its verl module is imported."""
     wrapt.register_post_import_hook(position_ids, "verl.utils.tensordict_utils")
     wrapt.register_post_import_hook(gdpo, "verl.trainer.ppo.core_algos")
+    wrapt.register_post_import_hook(log_calls, "verl.trainer.ppo.v1.trainer_separate_async")
     if not cpu_is_active():
         return
     from verl_ext import cpu_platform  # noqa: F401  registers the platform
@@ -74,6 +75,15 @@ def gdpo(core_algos: ModuleType) -> None:
         return original(token_level_rewards, response_mask, *args, **kwargs)
 
     core_algos.ADV_ESTIMATOR_REGISTRY["gdpo"] = with_parts
+
+
+def log_calls(trainer_separate_async: ModuleType) -> None:
+    """verl 0.9.1, GPUs too: with `hybrid_engine=false` the separate mode ends in a TypeError, since it passes print's
+    `flush` to its logger.
+    """
+    logger = trainer_separate_async.logger
+    original = logger.info
+    logger.info = lambda message, *args, flush=False, **kwargs: original(message, *args, **kwargs)
 
 
 def vllm_version() -> None:

@@ -101,3 +101,10 @@ def test_gdpo_patch_is_still_needed():
     source = inspect.getsource(PPOTrainer._compute_advantage)
     assert "gdpo_reward_keys" not in source
     assert "attention_mask" not in source
+
+
+def test_separate_mode_logs_with_a_flush():
+    from verl.trainer.ppo.v1 import trainer_separate_async
+
+    assert "flush=True" in inspect.getsource(trainer_separate_async)
+    trainer_separate_async.logger.info("%s replicas", 2, flush=True)
