@@ -64,8 +64,10 @@ class Scene:
         return " , ".join(f"{cell_text(cell)} {self.notes.get(cell, 'none')}" for cell in cells)
 
     def facts(self, draw: Callable[[], T]) -> T:
-        """Draw until the facts belong to this split: one in 8 is kept for validation, whatever the seed and the task (two
-        tasks may draw the same picture)."""
+        """Draw until the facts belong to this split: one in 8 is kept for validation, whatever the seed and the task.
+
+        Two tasks may draw the same picture.
+        """
         while True:
             facts = draw()
             digest = hashlib.sha256(repr(facts).encode()).digest()
