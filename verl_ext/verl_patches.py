@@ -1,8 +1,8 @@
 """Every patch of verl, each with the version it is for and the reason. `tests/verl_ext/test_verl_patches.py` fails when
 one is no longer needed.
 
-All but `position_ids`, `gdpo` and `log_calls` serve machines without a GPU and are active only where `VERL_PLATFORM=cpu`
-is set and no GPU is visible.
+All but `position_ids`, `gdpo` and `log_calls` serve machines without a GPU and are active only where
+`VERL_PLATFORM=cpu` is set and no GPU is visible.
 """
 
 from __future__ import annotations
