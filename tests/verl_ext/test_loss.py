@@ -159,6 +159,7 @@ def test_term_adds_the_gradient_of_the_hinge(policy, actor, mode):
         )
 
 
+@pytest.mark.timeout(400)  # two processes that import verl
 def test_two_real_ranks_take_the_steps_of_one(actor, tmp_path):
     """Gradients and parameters under FSDP2 over gloo, two epochs, one and three mini-batches, every aggregation."""
     (tmp_path / "actor.pickle").write_bytes(pickle.dumps(actor))
