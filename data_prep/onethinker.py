@@ -60,14 +60,15 @@ def convert(row: Mapping[str, Any], options: Options) -> Iterator[Question]:
     kind = KINDS.get(problem_type.lower())
     if kind is None:
         raise SetAside("unknown problem type", problem_type)
-    video = _data_type(row) == "video"
+    data_type = _data_type(row)
+    video = data_type == "video"
     kind = "segmentation_video" if kind == "segmentation" and video else kind
     truth = unwrapped(row["answer"])
     choices = [str(option) for option in row.get("options") or []]
     text = str(row["problem"]).strip()
     if kind == "choice":
         text = _with_options(text, choices, truth)
-    images, videos = ((), row["videos"]) if video else (row["images"] or (), ())
+    images, videos = ((), row["videos"]) if video else (() if data_type == "text" else row["images"], ())
     text = re.sub(r"[ \t]*(<(?:image|video)>)[ \t]*", r"\1", text)
     info: dict[str, Any] = {"data_type": "video" if video else "image", "problem_type": problem_type}
     if choices:
