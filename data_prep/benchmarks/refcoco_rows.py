@@ -206,7 +206,7 @@ def refer_files(family: Family) -> tuple[str, ...]:
 
 
 def load_refer(path: Path, options: Options, family: Family) -> Iterator[Mapping[str, Any]]:
-    """Refs of the split with the box and the image of their annotation, from refs(…).json and instances.json beside it.
+    """Refs of all splits with the box and image of their annotation, from refs(…).json and instances.json beside it.
 
     ValueError for the pickle that REFER ships: a pickle can run anything when it is loaded.
     """
@@ -227,10 +227,9 @@ def load_refer(path: Path, options: Options, family: Family) -> Iterator[Mapping
         elif "file_name" in each:
             images[each["id"]] = {"image": each["file_name"], "width": each["width"], "height": each["height"]}
     for ref in json_rows(refs):
-        if ref["split"] == options.split:
-            # The ref's own file_name has the annotation's number in it; there is no such file.
-            place = images.get(ref["image_id"], {"image": None, "width": None, "height": None})
-            yield {**ref, "bbox": boxes.get(ref["ann_id"]), **place}
+        # The ref's own file_name has the annotation's number in it; there is no such file.
+        place = images.get(ref["image_id"], {"image": None, "width": None, "height": None})
+        yield {**ref, "bbox": boxes.get(ref["ann_id"]), **place}
 
 
 def identify(raw: Mapping[str, Any]) -> Any:

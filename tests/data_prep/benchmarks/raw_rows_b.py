@@ -260,7 +260,7 @@ def grounding_tsv(*labels: str) -> list[dict[str, Any]]:
 ALL_SPLITS = ("RefCOCO val", "RefCOCO testA", "RefCOCO+ testA", "RefCOCO+ val", "RefCOCOg test", "RefCOCOg val")
 REFS = [
     {
-        "ref_id": 11,
+        "ref_id": place,
         "ann_id": 501,
         "category_id": 3,
         "file_name": "COCO_train2014_000000000101_501.jpg",
@@ -272,7 +272,7 @@ REFS = [
         ],
         "split": split,
     }
-    for split in ("val", "train", "test")
+    for place, split in enumerate(("val", "train", "test"))
 ]
 INSTANCES = {
     "info": {"description": "ours"},

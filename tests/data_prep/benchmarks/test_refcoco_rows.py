@@ -96,7 +96,7 @@ def test_the_refusal_ends_the_command(tmp_path, capsys):
         ({"answer": "[40, 30, 80, 90]"}, [250, 250, 500, 750]),
         ({"answer": "[40, 30, 80, 90]", "width": "160", "height": "120"}, [250, 250, 500, 750]),
         ({"answer": "[80, 60, 160, 120]", "width": "320", "height": "240"}, [250, 250, 500, 500]),
-        ({"answer": "[80, 60, 160, 120]", "width": "1.0", "height": None}, [500, 500, 1000, 1000]),
+        ({"answer": "[80, 60, 160, 120]", "width": "1.0", "height": "1.0"}, [500, 500, 1000, 1000]),
         ({"answer": "?", "bbox_x1": "40", "bbox_y1": "30", "bbox_x2": "80", "bbox_y2": "90"}, [250, 250, 500, 750]),
         ({"answer": None, "bbox": "[0.0, 0.0, 1.0, 1.0]"}, [0, 0, 1000, 1000]),
     ],
@@ -173,6 +173,7 @@ def test_refs_meet_their_boxes_and_images(tmp_path):
     # The ref's own file name has the number of the annotation in it: there is no such file.
     assert good["image"] == "COCO_train2014_000000000101.png"
     assert [question.text for question in made(good, VAL)] == [PROMPT.format("left mug"), PROMPT.format("mug")]
+    assert not made(good, TEST_A)
     with pytest.raises(SetAside, match="no box"):
         made(no_box, VAL)
     with pytest.raises(SetAside, match=r"not in instances\.json"):
