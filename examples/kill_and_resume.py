@@ -123,15 +123,16 @@ def kill_all(pid: int) -> None:
 def difference(one: dict, other: dict) -> tuple[float, str]:
     """Largest difference of two steps' metrics, relative above 1, and the metric's name; a missing metric is inf."""
     worst = (0.0, "")
-    for name in one.keys() | other.keys():
+    for name in sorted(one.keys() | other.keys()):
         if any(part in name for part in NOT_COMPARED) or isinstance(one.get(name), dict):
             continue
-        a, b = one.get(name, math.inf), other.get(name, math.inf)
-        if a is None or b is None or a == b:
-            gap = 0.0 if a == b else math.inf
+        a, b = one.get(name), other.get(name)
+        if a is None or b is None:
+            gap = 0.0 if name in one and name in other and a is b else math.inf
         else:
             gap = abs(a - b) / max(1.0, abs(a), abs(b))
-        worst = max(worst, (gap, name))
+        if gap > worst[0]:
+            worst = (gap, name)
     return worst
 
 
