@@ -1,10 +1,12 @@
-"""The report of a run: one HTML page that needs no network. `python -m verl_ext.report RUN` writes RUN/report.html.
+"""Pages of runs that need no network: `python -m verl_ext.report RUN`, or RUN RUN … to compare.
 
-A row flows: run.py (what the folder holds) → panels.py, plots.py (charts) and examples.py, pictures.py → page.py.
+A run flows: load.py (run.py, trackers.py: what there is) → panels.py, phases.py (charts, drawn by plots.py),
+settings.py, examples.py, pictures.py → page.py for one run, compare.py for several; png.py: the charts as pictures.
 """
 
 from __future__ import annotations
 
+from verl_ext.report.compare import write_comparison
 from verl_ext.report.page import write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_comparison", "write_report"]

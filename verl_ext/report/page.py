@@ -1,67 +1,81 @@
-"""The page: gathers charts, figures and examples of a run and renders templates/page.html."""
+"""The page: gathers charts, figures and examples of one run and renders templates/page.html."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from tqdm import tqdm
 
 from data_prep.schema import CATEGORIES
-from verl_ext.report import examples, panels, pictures, plots
-from verl_ext.report.run import Run, bounds, load_run
+from verl_ext.report import examples, panels, pictures, plots, settings
+from verl_ext.report.load import load
+from verl_ext.report.panel import Panel
+from verl_ext.report.phases import timing_panels
+from verl_ext.report.run import Run
 from verl_ext.summary import Stats, change
 
 TEMPLATES = Path(__file__).parent / "templates"
-SETTINGS = {
-    "Model": "actor_rollout_ref.model.path",
-    "Advantages": "algorithm.adv_estimator",
-    "Zero-signal groups": "algorithm.g2rpo.zero_signal",
-    "Prompts per step": "data.train_batch_size",
-    "Responses per prompt": "actor_rollout_ref.rollout.n",
-    "Mini-batch, prompts": "actor_rollout_ref.actor.ppo_mini_batch_size",
-    "Learning rate": "actor_rollout_ref.actor.optim.lr",
-    "Loss aggregation": "actor_rollout_ref.actor.loss_agg_mode",
-    "Temperature": "actor_rollout_ref.rollout.temperature",
-    "Longest response, tokens": "data.max_response_length",
-    "Training data": "data.train_files",
-    "Validation data": "data.val_files",
-}
-WEIGHTS = ("format_weight", "length_weight", "structure_weight")
 SURE = 3.0
 """A change is coloured when it is more than this many standard errors of the paired difference."""
 
 
-def write_report(path: Path) -> tuple[Path, list[str]]:
-    """Write `path`/report.html; returns it and what the page says is missing.
+@dataclass(frozen=True)
+class Page:
+    """A finished page."""
 
-    Works on a run that is still going. ValueError if the folder holds nothing of a run.
+    html: str
+    panels: list[Panel]
+    notices: list[str]
+
+
+def write_report(path: Path, out: Path | None = None) -> tuple[Path, list[str]]:
+    """Write the page of a run to `out` (default: `default_out`); returns it and what the page says is missing.
+
+    Works on a run that is still going. ValueError if there is nothing of a run.
     """
-    run = load_run(path)
-    html = render(run)
-    part = path / "report.html.part"
+    page, out = render(load(path)), out or default_out(path)
+    write_page(page.html, out)
+    return out, page.notices
+
+
+def default_out(path: Path) -> Path:
+    """report.html in a run folder, NAME.html beside an exported history."""
+    return path.with_suffix(".html") if path.is_file() else path / "report.html"
+
+
+def write_page(html: str, out: Path) -> None:
+    """A reader never sees half a page."""
+    part = out.with_name(out.name + ".part")
     # A model may emit lone surrogates, which UTF-8 does not have.
     part.write_bytes(html.encode("utf-8", errors="replace"))
-    part.replace(path / "report.html")
-    return path / "report.html", run.notices
+    part.replace(out)
 
 
-def render(run: Run) -> str:
-    """The HTML of a run. Autoescaped: whatever comes from the model, the data or the config is text."""
+def template(name: str) -> Template:
+    """A template with the filters of all pages. Autoescaped: whatever comes from model, data or config is text."""
+    pages = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    pages.filters.update(percent=_percent, change=_change, verdict=verdict, colour=plots.colour_of)
+    pages.filters.update(gold=examples.short_gold)
+    return pages.get_template(name)
+
+
+def render(run: Run) -> Page:
+    """The page of one run."""
     glance = list(panels.category_panels(run))
     sections = _sections(run)
     chosen, outcomes = examples.choose_examples(run)
     pictures.add_images(run, chosen)
-    timing, phases = panels.timing_panel(run)
-    page = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page.filters.update(percent=_percent, change=_change, verdict=verdict, colour=plots.colour_of)
-    page.filters.update(gold=examples.short_gold)
-    return page.get_template("page.html").render(
+    timing, phases = timing_panels(run)
+    html = template("page.html").render(
         run=run,
         recent=panels.RECENT,
-        name=run.path.resolve().name,
-        about=_about(run),
+        ends=run.ends(),
+        about=about(run),
         tiles=_tiles(run),
         rows=_accuracy_rows(run),
         glance=glance,
@@ -70,11 +84,11 @@ def render(run: Run) -> str:
         outcomes=outcomes,
         timing=timing,
         phases=phases,
-        settings=[
-            (label, value) for label, key in SETTINGS.items() if (value := run.setting(*key.split("."))) is not None
-        ],
-        task_settings=_task_settings(run),
+        settings=settings.headline(run),
+        task_settings=settings.per_task(run),
     )
+    drawn = [panel for section in sections for task in section["tasks"] for panel in task["panels"]]
+    return Page(html, [*glance, *drawn, *timing], run.notices)
 
 
 def verdict(s: Stats | None) -> str:
@@ -125,13 +139,10 @@ def _accuracy_rows(run: Run) -> list[dict[str, Any]]:
     return rows
 
 
-def _about(run: Run) -> list[str]:
+def about(run: Run) -> list[str]:
     """How far the run is, and what it trains."""
-    last = max([record["step"] for record in run.metrics] + [v.step for v in run.validations])
-    total = run.setting("trainer", "total_training_steps")
-    done = f"{last} steps"
-    if isinstance(total, int) and last < total:
-        done = f"step {last} of {total}: still going, or interrupted"
+    total = run.unfinished
+    done = f"step {run.last_step} of {total}: still going, or interrupted" if total else f"{run.last_step} steps"
     named = (run.setting("algorithm", "adv_estimator"), run.setting("actor_rollout_ref", "model", "path"))
     return [done, *(str(name) for name in named if name)]
 
@@ -152,26 +163,6 @@ def _tiles(run: Run) -> list[dict[str, Any]]:
             shown = [_percent(value) if unit == "%" else f"{value:,.1f}" for value in values]
             tiles.append({"label": label, "text": " → ".join(shown), "unit": unit})
     return tiles
-
-
-def _task_settings(run: Run) -> list[dict[str, Any]]:
-    """The merged shaping settings of every task."""
-    if not isinstance(run.setting("verl_ext"), dict):
-        return []
-    category_of = run.category_of()
-    rows = []
-    for task in run.names("task"):
-        settings = run.settings(task, category_of.get(task))
-        envelope = bounds(settings.get("envelope"), 4)
-        band = bounds(settings.get("entropy_band"), 2)
-        rows.append({
-            "task": task,
-            "envelope": " · ".join(f"{each:,.0f}" for each in envelope) if envelope else "none",
-            "band": " to ".join(f"{each:g}" for each in band) if band else "none",
-            "coeff": settings.get("entropy_coeff", ""),
-            "weights": " · ".join(str(settings.get(key, "")) for key in WEIGHTS),
-        })  # fmt: skip
-    return rows
 
 
 def _change(s: Stats) -> str:

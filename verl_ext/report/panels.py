@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from verl_ext.report import plots
+from verl_ext.report.panel import Key, Panel, curve_panel
 from verl_ext.report.plots import Band, Line
 from verl_ext.report.run import Run, as_mapping, bounds
 
 RECENT = 10
 """last steps that the figures under the charts are means of"""
-PHASES = {
-    "gen": ("generation", "c6"),
-    "reward": ("reward", "c5"),
-    "old_log_prob": ("log-probabilities, entropy", "c1"),
-    "ref": ("reference policy", "muted"),
-    "adv": ("advantages", "ink"),
-    "update_actor": ("policy update", "c2"),
-    "update_weights": ("weights to the rollout", "c3"),
-    "save_checkpoint": ("checkpoint", "c4"),
-}
-"""verl's timers inside of a step, which do not overlap: {timing_s/…: (label, colour)}"""
-
-
-@dataclass(frozen=True)
-class Key:
-    """One entry of a chart's legend."""
-
-    label: str
-    colour: str
-    shape: str
-    """line, dashed, dot, area or faint (area)"""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One chart with what the page writes around it."""
-
-    title: str
-    unit: str
-    svg: Markup
-    keys: list[Key]
-    note: str = ""
+ENVELOPE = ("min_start", "peak_start", "peak_end", "max_end")
+"""as in the metrics `task/<task>/envelope/<bound>`"""
 
 
 def task_panels(run: Run, task: str, category: str | None) -> Iterator[Panel]:
@@ -62,12 +31,13 @@ def task_panels(run: Run, task: str, category: str | None) -> Iterator[Panel]:
         _zero_signal(run, at, colour),
         _shares(run, at, colour),
         *_advantages(run, at, colour),
+        _coefficient(run, at, colour),
     ]
     yield from (panel for panel in found if panel)
 
 
 def category_panels(run: Run) -> Iterator[Panel]:
-    """One curve per category, without legends: the page names the categories' colours once."""
+    """One curve per category; the page names the categories' colours once for all charts."""
     charts = (
         ("accuracy", "Accuracy in training", "", True),
         ("response_length/mean", "Response length", "mean, tokens", False),
@@ -79,35 +49,8 @@ def category_panels(run: Run) -> Iterator[Panel]:
             Line(name, plots.colour_of(name), run.series(f"category/{name}/{metric}")) for name in run.names("category")
         ]
         top = 1.0 if metric == "accuracy" else None
-        if panel := _curves(title, unit, f"{title} by category", lines, percent=percent, top=top, faint=False):
-            yield replace(panel, keys=[])
-
-
-def timing_panel(run: Run) -> tuple[Panel | None, list[dict[str, Any]]]:
-    """Seconds per step, piled up by phase, and rows {label, colour, median, total} that are also its legend."""
-    steps, whole = run.series("timing_s/step")
-    if not steps.size:
-        return None, []
-    rest = whole.copy()
-    layers, rows = [], []
-    for name, (label, colour) in PHASES.items():
-        have, seconds = run.series(f"timing_s/{name}")
-        if have.size:
-            values = np.zeros_like(whole)
-            values[np.isin(steps, have)] = seconds[np.isin(have, steps)]
-            rest -= values
-            layers.append((label, colour, values, seconds))
-    rest = np.maximum(rest, 0)
-    layers.append(("other", "grid", rest, rest))
-    for label, colour, values, seconds in layers:
-        rows.append({"label": label, "colour": colour, "median": np.median(seconds), "total": values.sum()})
-    rows.append({"label": "step", "colour": None, "median": np.median(whole), "total": whole.sum()})
-    _, testing = run.series("timing_s/testing")
-    if testing.size:
-        rows.append({"label": "validation", "colour": None, "median": np.median(testing), "total": testing.sum()})
-        rows.append({"label": "all", "colour": None, "median": None, "total": whole.sum() + testing.sum()})
-    svg = plots.stack(steps, [(colour, values) for _, colour, values, _ in layers], label="Seconds per step")
-    return Panel("Time per step", "seconds", svg, []), rows
+        if panel := curve_panel(title, unit, f"{title} by category", lines, percent=percent, top=top, faint=False):
+            yield panel
 
 
 def _accuracy(run: Run, at: str, task: str, colour: str) -> Panel | None:
@@ -116,9 +59,9 @@ def _accuracy(run: Run, at: str, task: str, colour: str) -> Panel | None:
         return None
     lines = [
         Line("training, sampled", colour, run.series(f"{at}/accuracy")),
-        Line("validation ± SE", "ink", (steps, means), errors=errors),
+        Line("validation ± SE" if errors.any() else "validation", "ink", (steps, means), errors=errors),
     ]
-    return _curves("Accuracy", "", f"{at}: accuracy", lines, percent=True, top=1.0)
+    return curve_panel("Accuracy", "", f"{at}: accuracy", lines, percent=True, top=1.0)
 
 
 def _reward_parts(run: Run, at: str, colour: str) -> Panel | None:
@@ -127,7 +70,7 @@ def _reward_parts(run: Run, at: str, colour: str) -> Panel | None:
     # A task without JSON answers has no structure part, one without an envelope no length part.
     lines = [line for line in lines if line.label == "format" or line.points[1].any()]
     lines.insert(0, Line("reward", colour, run.series(f"{at}/reward")))
-    return _curves("Reward and its parts", "0 to 1 each", f"{at}: reward parts", lines, faint=False)
+    return curve_panel("Reward and its parts", "0 to 1 each", f"{at}: reward parts", lines, faint=False)
 
 
 def _length(run: Run, at: str, colour: str, envelope: list[float] | None) -> Panel | None:
@@ -135,25 +78,49 @@ def _length(run: Run, at: str, colour: str, envelope: list[float] | None) -> Pan
         Line("mean", colour, run.series(f"{at}/response_length/mean")),
         Line("95th percentile", colour, run.series(f"{at}/response_length/p95"), dashed=True),
     ]
-    bands = []
-    if envelope:
-        start, peak_start, peak_end, end = envelope
-        bands = [
-            Band("full length reward", peak_start, peak_end),
-            Band("part of it", start, peak_start, 0.08),
-            Band("", peak_end, end, 0.08),
-        ]
     _, cut = run.series(f"{at}/response_length/truncated")
     note = f"truncated: {_percent(_recent(cut))}" if cut.size else ""
-    return _curves("Response length", "tokens", f"{at}: response length", lines, bands=bands, note=note, faint=False)
+    bands = _envelope(run, at, envelope)
+    return curve_panel(
+        "Response length", "tokens", f"{at}: response length", lines, bands=bands, note=note, faint=False
+    )
+
+
+def _envelope(run: Run, at: str, static: list[float] | None) -> list[Band]:
+    """The envelope that judged each step where it moves, else the configured one."""
+    bounds_4: Any = static
+    steps = None
+    moving = [run.series(f"{at}/envelope/{bound}") for bound in ENVELOPE]
+    if moving[0][0].size and all(np.array_equal(moving[0][0], own) for own, _ in moving):
+        steps, bounds_4 = moving[0][0], [values for _, values in moving]
+    if bounds_4 is None:
+        return []
+    start, peak_start, peak_end, end = bounds_4
+    return [
+        Band("full length reward", peak_start, peak_end, steps=steps),
+        Band("part of it", start, peak_start, 0.08, steps),
+        Band("", peak_end, end, 0.08, steps),
+    ]
 
 
 def _entropy(run: Run, at: str, colour: str, band: list[float] | None) -> Panel | None:
     lines = [Line("policy", colour, run.series(f"{at}/entropy"))]
     _, inside = run.series(f"{at}/entropy_in_band")
-    note = f"inside the band in {_percent(inside.mean())} of {inside.size} steps" if inside.size else ""
-    bands = [Band("band", *band)] if band else []
-    return _curves("Entropy", "nats per token", f"{at}: entropy", lines, bands=bands, note=note)
+    _, coeff = run.series(f"{at}/entropy_coeff")
+    notes = [f"inside the band in {_percent(inside.mean())} of {inside.size} steps"] if inside.size else []
+    if coeff.size and not np.ptp(coeff):
+        notes.append(f"coefficient {coeff[0]:g}")
+    bands = [Band("band", band[0], band[1])] if band else []
+    return curve_panel("Entropy", "nats per token", f"{at}: entropy", lines, bands=bands, note=", ".join(notes))
+
+
+def _coefficient(run: Run, at: str, colour: str) -> Panel | None:
+    """Only where it moves; a constant one stands under the entropy."""
+    steps, coeff = run.series(f"{at}/entropy_coeff")
+    if not coeff.size or not np.ptp(coeff):
+        return None
+    lines = [Line("entropy term", colour, (steps, coeff))]
+    return curve_panel("Entropy coefficient", "", f"{at}: entropy coefficient", lines, faint=False)
 
 
 def _zero_signal(run: Run, at: str, colour: str) -> Panel | None:
@@ -163,7 +130,7 @@ def _zero_signal(run: Run, at: str, colour: str) -> Panel | None:
     ]
     _, groups = run.series(f"{at}/groups")
     note = f"{_recent(groups):.3g} groups a step" if groups.size else ""
-    return _curves("Prompt groups", "share", f"{at}: zero signal", lines, percent=True, top=1.0, note=note)
+    return curve_panel("Prompt groups", "share", f"{at}: zero signal", lines, percent=True, top=1.0, note=note)
 
 
 def _shares(run: Run, at: str, colour: str) -> Panel | None:
@@ -171,7 +138,7 @@ def _shares(run: Run, at: str, colour: str) -> Panel | None:
         Line("tokens", "muted", run.series(f"{at}/token_share"), dashed=True),
         Line("gradient weight", colour, run.series(f"{at}/gradient_weight_share")),
     ]
-    return _curves("Share of the batch", "", f"{at}: shares", lines, percent=True, faint=False)
+    return curve_panel("Share of the batch", "", f"{at}: shares", lines, percent=True, faint=False)
 
 
 def _advantages(run: Run, at: str, colour: str) -> list[Panel]:
@@ -182,15 +149,32 @@ def _advantages(run: Run, at: str, colour: str) -> list[Panel]:
     recent = {name: _recent(run.series(f"{at}/advantage/{name}")[1]) for name in ("mean", "std", "min", "max")}
     note = ""
     if None not in recent.values():
-        note = "mean {mean:.2f}, sd {std:.2f}, {min:.2f} to {max:.2f}".format(**recent).replace("-", "−")
+        note = "mean {mean:.2f}, sd {std:.2f}, {min:.2f} to {max:.2f}".format(
+            **{name: round(value, 2) + 0.0 for name, value in recent.items()}
+        )
+        note = note.replace("-", "−")
     flat = "flat at 0: groups without a signal" if run.series(f"{at}/zero_signal_groups")[1].any() else ""
     over = f"{steps} step{'s' * (steps > 1)}"
     normal = Key("N(0,1)", "ink", "line")
     bars = plots.histogram(edges, counts, colour=colour, label=f"{at}: advantages")
     points = plots.quantiles(edges, counts, colour=colour, label=f"{at}: advantage quantiles")
     return [
-        Panel("Advantages", f"density, {over}", bars, [Key("responses", colour, "area"), normal], note),
-        Panel("Advantage quantiles", "against N(0,1)", points, [Key("responses", colour, "dot"), normal], flat),
+        Panel(
+            f"{at}: advantages",
+            "Advantages",
+            f"density, {over}",
+            bars,
+            [Key("responses", colour, "area"), normal],
+            note,
+        ),
+        Panel(
+            f"{at}: advantage quantiles",
+            "Advantage quantiles",
+            "against N(0,1)",
+            points,
+            [Key("responses", colour, "dot"), normal],
+            flat,
+        ),
     ]
 
 
@@ -210,32 +194,6 @@ def pooled_histogram(run: Run, key: str) -> tuple[np.ndarray, np.ndarray, int] |
     newest = found[-1][0]
     same = [counts for edges, counts in found if np.array_equal(edges, newest)]
     return newest, np.sum(same, axis=0), len(same)
-
-
-def _curves(
-    title: str,
-    unit: str,
-    label: str,
-    lines: list[Line],
-    *,
-    bands: list[Band] | None = None,
-    note: str = "",
-    percent: bool = False,
-    top: float | None = None,
-    faint: bool = True,
-) -> Panel | None:
-    """A panel of the lines that have points. `faint` keeps the thin curve of every step behind the moving mean."""
-    lines = [line for line in lines if line.points[0].size]
-    if not lines:
-        return None
-    keys = [Key(line.label, line.colour, _shape(line)) for line in lines]
-    keys += [Key(band.label, "band", "area" if band.strength > 0.1 else "faint") for band in bands or [] if band.label]
-    svg = plots.curves(lines, label=label, bands=bands or (), top=top, percent=percent, faint=faint)
-    return Panel(title, unit, svg, keys, note)
-
-
-def _shape(line: Line) -> str:
-    return "dot" if line.errors is not None else "dashed" if line.dashed else "line"
 
 
 def _other(colour: str, taken: str) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-WIDTH, WIDE, HEIGHT = 300, 620, 168
-LEFT, RIGHT, TOP, BOTTOM = 38, 14, 7, 20
+from verl_ext.report.frame import LEFT, RIGHT, WIDE, WIDTH, Frame
+
 MAX_POINTS = 240
 """Longer curves are drawn as means of as many equal pieces."""
 
@@ -34,6 +34,10 @@ class Line:
     dashed: bool = False
     errors: np.ndarray | None = None
     """standard errors (S,): drawn as points with bars in place of a curve"""
+    joined: bool = False
+    """such points with a thin curve through them"""
+    shift: float = 0.0
+    """of such points in pixels, so that those of several runs do not cover each other"""
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,11 @@ class Band:
     """A shaded range of y that the curve should be in."""
 
     label: str
-    low: float
-    high: float
+    low: float | np.ndarray
+    high: float | np.ndarray
     strength: float = 0.2
+    steps: np.ndarray | None = None
+    """(S,) for bounds that move: low and high are (S,) too"""
 
 
 CATEGORY_COLOURS = {
@@ -61,45 +67,6 @@ def colour_of(category: str | None) -> str:
     return CATEGORY_COLOURS.get(category or "", "c0")
 
 
-@dataclass(frozen=True)
-class Frame:
-    """The axes of one chart: data limits to pixels; what lies outside is moved to the edge."""
-
-    left: float
-    right: float
-    bottom: float
-    top: float
-    width: int = WIDTH
-
-    def x(self, values: np.ndarray | float) -> np.ndarray:
-        share = (np.clip(values, self.left, self.right) - self.left) / (self.right - self.left)
-        return LEFT + share * (self.width - LEFT - RIGHT)
-
-    def y(self, values: np.ndarray | float) -> np.ndarray:
-        share = (np.clip(values, self.bottom, self.top) - self.bottom) / (self.top - self.bottom)
-        return HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP)
-
-    def points(self, x: np.ndarray, y: np.ndarray) -> str:
-        """Pixel coordinates as SVG writes them."""
-        return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(self.x(x), self.y(y), strict=True))
-
-    def svg(self, marks: Sequence[str], *, label: str, percent: bool = False, whole: bool = True) -> Markup:
-        """The marks between grid and axes. `whole`: only integers on the x axis."""
-        parts = [f'<svg viewBox="0 0 {self.width} {HEIGHT}" role="img" aria-label="{escape(label)}">']
-        end, floor = self.width - RIGHT, HEIGHT - BOTTOM
-        for value in ticks(self.bottom, self.top, 4):
-            y, text = f"{self.y(value):.1f}", f"{100 * value:g}%" if percent else _short(value)
-            parts.append(f'<path class="grid" d="M{LEFT} {y}H{end}"/>')
-            parts.append(f'<text class="y" x="{LEFT - 5}" y="{y}">{text}</text>')
-        parts += marks
-        parts.append(f'<path class="axis" d="M{LEFT} {TOP}V{floor}H{end}"/>')
-        for value in ticks(self.left, self.right, 5 if self.width == WIDTH else 10, whole=whole):
-            x = f"{self.x(value):.1f}"
-            parts.append(f'<path class="axis" d="M{x} {floor}v3"/>')
-            parts.append(f'<text x="{x}" y="{HEIGHT - 5}">{_short(value)}</text>')
-        return Markup("\n".join([*parts, "</svg>"]))
-
-
 def curves(
     lines: Sequence[Line],
     *,
@@ -108,6 +75,7 @@ def curves(
     top: float | None = None,
     percent: bool = False,
     faint: bool = True,
+    width: int = WIDTH,
 ) -> Markup:
     """Moving means over steps, from 0 (or the lowest value below it) up to `top`.
 
@@ -116,12 +84,8 @@ def curves(
     """
     last = max((line.points[0].max() for line in lines if line.points[0].size), default=1.0)
     lowest = min((float(line.points[1].min()) for line in lines if line.points[1].size), default=0.0)
-    frame = Frame(0, max(last, 1.0), min(lowest, 0.0), top or _top(lines, bands))
-    marks = []
-    for band in bands:
-        high, low = frame.y(band.high), frame.y(band.low)
-        box = f'x="{LEFT}" y="{high:.1f}" width="{WIDTH - LEFT - RIGHT}" height="{low - high:.1f}"'
-        marks.append(f'<rect class="fill" style="--k:var(--band)" opacity="{band.strength}" {box}/>')
+    frame = Frame(0, max(last, 1.0), min(lowest, 0.0), top or _top(lines, bands), width)
+    marks = [_band(frame, band) for band in bands]
     for line in lines:
         marks += _errorbars(frame, line) if line.errors is not None else _curve(frame, line, faint)
     return frame.svg(marks, label=label, percent=percent)
@@ -174,31 +138,16 @@ def stack(steps: np.ndarray, layers: Sequence[tuple[str, np.ndarray]], *, label:
     return frame.svg(marks, label=label)
 
 
-def moving_mean(values: np.ndarray) -> np.ndarray:
-    """Centred mean over about an eighth of the curve (3 to 25 points), over what there is at its ends."""
-    half = int(np.clip(len(values) // 16, 1, 12))
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(len(values))
-    low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
-    return (total[high] - total[low]) / (high - low)
-
-
-def thin(x: np.ndarray, y: np.ndarray) -> Pair:
-    """At most MAX_POINTS points, each the mean of a piece."""
-    if len(x) <= MAX_POINTS:
-        return x, y
-    pieces = np.array_split(np.arange(len(x)), MAX_POINTS)
-    return np.array([x[piece].mean() for piece in pieces]), np.array([y[piece].mean() for piece in pieces])
-
-
-def ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
-    """Round values from `low` to `high`, about `most` of them at the utmost plus one."""
-    least = (high - low) / most
-    size = 10.0 ** math.floor(math.log10(least))
-    step = next(s * size for s in ((1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)) if s * size >= least * (1 - 1e-9))
-    step = max(step, 1.0) if whole else step
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [number * step for number in range(first, last + 1)]
+def _band(frame: Frame, band: Band) -> str:
+    style = f'class="fill" style="--k:var(--band)" opacity="{band.strength}"'
+    if band.steps is None:
+        high, low = float(frame.y(band.high)), float(frame.y(band.low))
+        box = f'x="{LEFT}" y="{high:.1f}" width="{frame.width - LEFT - RIGHT}" height="{low - high:.1f}"'
+        return f"<rect {style} {box}/>"
+    x, low_S = thin(band.steps, np.asarray(band.low))
+    _, high_S = thin(band.steps, np.asarray(band.high))
+    outline = frame.points(np.concatenate([x, x[::-1]]), np.concatenate([high_S, low_S[::-1]]))
+    return f'<polygon {style} points="{outline}"/>'
 
 
 def _curve(frame: Frame, line: Line, faint: bool) -> list[str]:
@@ -214,11 +163,14 @@ def _curve(frame: Frame, line: Line, faint: bool) -> list[str]:
 
 
 def _errorbars(frame: Frame, line: Line) -> list[str]:
-    x, y = line.points
+    across, y = frame.x(line.points[0]) + line.shift, line.points[1]
     bars = [
         f'<path class="thin" d="M{a:.1f} {b:.1f}V{c:.1f}"/>{_dot(a, d, 3.2)}'
-        for a, b, c, d in zip(frame.x(x), frame.y(y - line.errors), frame.y(y + line.errors), frame.y(y), strict=True)
+        for a, b, c, d in zip(across, frame.y(y - line.errors), frame.y(y + line.errors), frame.y(y), strict=True)
     ]
+    if line.joined and len(y) > 1:
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, frame.y(y), strict=True))
+        bars.append(f'<polyline class="thin" points="{points}"/>')
     return [f'<g style="--k:var(--{line.colour})">{"".join(bars)}</g>']
 
 
@@ -229,11 +181,23 @@ def _dot(x: float, y: float, radius: float) -> str:
 def _top(lines: Sequence[Line], bands: Sequence[Band]) -> float:
     """High enough for the data, and for the bands as far as that leaves the data a good part of the height."""
     data = max((float(line.points[1].max()) for line in lines if line.points[1].size), default=0.0)
-    lowest = min((band.low for band in bands), default=0.0)
-    nearest = max((min(band.high, 2.5 * max(data, lowest)) for band in bands), default=0.0)
+    lowest = min((float(np.min(band.low)) for band in bands), default=0.0)
+    nearest = max((min(float(np.max(band.high)), 2.5 * max(data, lowest)) for band in bands), default=0.0)
     return 1.06 * max(data, nearest, 0.0) or 1.0
 
 
-def _short(value: float) -> str:
-    text = f"{value / 1000:g}k" if abs(value) >= 10_000 else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
-    return text.replace("-", "−")
+def moving_mean(values: np.ndarray) -> np.ndarray:
+    """Centred mean over about an eighth of the curve (3 to 25 points), over what there is at its ends."""
+    half = int(np.clip(len(values) // 16, 1, 12))
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(len(values))
+    low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
+    return (total[high] - total[low]) / (high - low)
+
+
+def thin(x: np.ndarray, y: np.ndarray) -> Pair:
+    """At most MAX_POINTS points, each the mean of a piece."""
+    if len(x) <= MAX_POINTS:
+        return x, y
+    pieces = np.array_split(np.arange(len(x)), MAX_POINTS)
+    return np.array([x[piece].mean() for piece in pieces]), np.array([y[piece].mean() for piece in pieces])

@@ -37,6 +37,19 @@ class Run:
     config_text: str = ""
     notices: list[str] = field(default_factory=list)
     """what is missing or was left out, for the reader"""
+    label: str = ""
+    """what pages call the run"""
+
+    @property
+    def last_step(self) -> int:
+        """The newest step with metrics or a validation; 0 before the first."""
+        return max([record["step"] for record in self.metrics] + [v.step for v in self.validations], default=0)
+
+    @property
+    def unfinished(self) -> int | None:
+        """The steps that the run was to make, if it has not made them yet."""
+        total = self.setting("trainer", "total_training_steps")
+        return total if isinstance(total, int) and self.last_step < total else None
 
     def series(self, key: str) -> Series:
         """The steps at which metric `key` has a finite number, and these numbers."""
@@ -48,13 +61,19 @@ class Run:
     def names(self, kind: str) -> list[str]:
         """Names under `kind` ("task", "category") with metrics or validation rows; the known categories in order."""
         found = {key.split("/")[1] for key in self.keys if key.startswith(f"{kind}/")}
+        found |= {key.split("/")[2] for key in self.keys if key.startswith(f"val/{kind}/") and key.count("/") > 2}
         found |= {getattr(row, kind) for validation in self.validations for row in validation.rows.values()}
         known = [category for category in CATEGORIES if category in found]
         return known + sorted(found.difference(known))
 
     def category_of(self) -> dict[str, str]:
-        """{task: category} as the validation rows tell."""
-        return {row.task: row.category for validation in self.validations for row in validation.rows.values()}
+        """{task: category} as the validation rows tell; of other tasks as the registry does, if it knows them."""
+        found = {row.task: row.category for validation in self.validations for row in validation.rows.values()}
+        if unknown := set(self.names("task")).difference(found):
+            from reward_fns.registry import TASKS  # half a second, for runs without validation rows alone
+
+            found |= {name: TASKS[name].category for name in unknown if name in TASKS}
+        return found
 
     def settings(self, task: str, category: str | None) -> dict[str, Any]:
         """The shaping settings of a task as `verl_ext.config` merges them (which imports torch: too slow for here)."""
@@ -78,24 +97,60 @@ class Run:
         return {key: float(np.mean(found)) for key, found in values.items() if found}
 
     def accuracy(self, kind: str, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Validation steps (V,), mean accuracy (V,) and its standard error (V,; 0 for a single row)."""
+        """Validation steps (V,), mean accuracy (V,) and its standard error (V,; 0 where it is not known).
+
+        `kind` is task, category or "" (all rows). Without rows: as the metrics tell.
+        """
+        if not self.validations:
+            key = f"val/{kind}/{name}/accuracy" if kind else "val/mean_accuracy"
+            steps, means = self.series(key)
+            return steps, means, np.zeros_like(means)
         points = []
         for validation in self.validations:
-            accs = [row.acc for row in validation.rows.values() if getattr(row, kind) == name]
+            accs = [row.acc for row in validation.rows.values() if not kind or getattr(row, kind) == name]
             if accs:
                 stats = summary.stats(accs, None)
                 points.append((validation.step, stats["acc_before"], stats["se_before"] or 0.0))
         steps, means, errors = np.asarray(points, dtype=float).reshape(-1, 3).T
         return steps, means, errors
 
+    def ends(self) -> list[int]:
+        """The steps of the first and the last validation, as far as there are two."""
+        steps = [v.step for v in self.validations] or [int(step) for step in self.accuracy("", "")[0]]
+        return steps[:1] + steps[1:][-1:]
+
+
+def summary_of_metrics(run: Run) -> dict[str, Any] | None:
+    """As `verl_ext.summary.compare` from the metrics `val/…`: no number of rows, no standard errors.
+
+    Overall is the mean of the categories. None if the run has not logged any.
+    """
+
+    def stats(kind: str, name: str) -> summary.Stats | None:
+        _, means, _ = run.accuracy(kind, name)
+        if not means.size:
+            return None
+        blank = {"n": None, "se_before": None, "se_after": None, "se_diff": None}
+        return blank | {"acc_before": means[0], "acc_after": means[-1] if means.size > 1 else None}
+
+    overall = stats("", "")
+    blocks = {
+        block: {name: own for name in run.names(kind) if (own := stats(kind, name))}
+        for kind, block in (("task", "tasks"), ("category", "categories"))
+    }
+    return {**blocks, "overall": overall} if overall else None
+
 
 def load_run(path: Path) -> Run:
     """Read a run folder. ValueError if there is nothing of a run in it; anything less is a notice."""
-    run = Run(path)
+    run = Run(path, label=path.resolve().name)
     with _warnings_as(run.notices):
         _load_metrics(run)
         _load_validations(run)
         _load_config(run)
+    if run.summary is None and not run.validations and (found := summary_of_metrics(run)):
+        run.summary = found
+        run.notices.append("Accuracy on validation is that of the metrics: without standard errors and examples.")
     if not run.metrics and not run.validations:
         raise ValueError(f"{path}: nothing to show in metrics.jsonl or validation/<step>.jsonl; is it a run folder?")
     return run
