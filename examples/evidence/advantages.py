@@ -1,0 +1,247 @@
+"""Advantages of every estimator on the same rewards, through verl's own registry: what trains is what is measured.
+
+    python examples/evidence/advantages.py [--rewards FILES] [--steps 16] [--seed 0]
+
+Writes results/advantages.md and results/advantages.png: moments, quantiles against N(0, 1), gradient weight per task,
+what groups without signal get, and what noise, scale and outliers of one task do. Rewards: synthetic ones of the kinds
+that tasks have, and those recorded by stored runs (FILES; by default the runs of the arm `grpo`, if there are any).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import verl  # noqa: F401  loads the plug-in
+from scipy import stats
+from tqdm import tqdm
+from verl.trainer.ppo.core_algos import get_adv_estimator_fn
+
+from verl_ext import batch_labels
+
+sys.path.insert(0, str(Path(__file__).parent))
+from advantages_figure import figure
+from grid import RESULTS, git, versions
+from reward_batches import OUTLIER, SCALE, Batch, add_noise, recorded, spoilt, synthetic
+
+NOISE = (1e-7, 1e-5, 1e-3, 1e-2, 1e-1)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    name: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """`algorithm`, as far as the estimator reads it."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What verl's trainer passes besides."""
+
+
+ESTIMATORS = {
+    "GRPO": Estimator("grpo"),
+    "Dr.GRPO": Estimator("grpo", arguments={"norm_adv_by_std_in_grpo": False}),
+    "EMA-GRPO": Estimator("ema_grpo"),
+    "GDPO": Estimator("gdpo", {"gdpo_reward_keys": ["accuracy", "format"]}),
+    "G2RPO, as published": Estimator("g2rpo", {"g2rpo": {"zero_signal": "published", "tie_epsilon": 0.0}}),
+    "G2RPO": Estimator("g2rpo"),
+    "G2RPO, GDPO form": Estimator("g2rpo_gdpo"),
+}
+
+
+def advantages(estimator: Estimator, batches: Sequence[Batch]) -> list[np.ndarray]:
+    """Advantage of every response (N,), step by step, with what the estimator keeps between steps."""
+    memory: dict[str, Any] = {}
+    return [_step(estimator, batch, memory) for batch in batches]
+
+
+def _step(estimator: Estimator, batch: Batch, memory: dict[str, Any]) -> np.ndarray:
+    rows = np.arange(len(batch.task))
+    mask = torch.arange(int(batch.tokens.max())) < torch.from_numpy(batch.tokens)[:, None]
+    rewards = torch.zeros(mask.shape)
+    rewards[rows, batch.tokens - 1] = torch.from_numpy(batch.score).float()
+    labels = batch_labels.BatchLabels(
+        task=batch.task,
+        session=np.array([f"{row}_0" for row in rows], dtype=object),
+        final=np.ones(len(rows), dtype=bool),
+        parts=batch.parts,
+        memory=memory,
+    )
+    index = np.array([f"prompt {group}" for group in batch.group], dtype=object)
+    with batch_labels.provide(labels):
+        call = get_adv_estimator_fn(estimator.name)
+        result, _ = call(rewards, mask.long(), index=index, config=dict(estimator.config), **estimator.arguments)
+    return result[:, 0].double().numpy()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rewards of one origin and every estimator's advantages on them, all steps in one row."""
+
+    title: str
+    runs: list[list[Batch]]
+    """Each with a memory of its own."""
+
+    @property
+    def task(self) -> np.ndarray:
+        return np.concatenate([batch.task for run in self.runs for batch in run])
+
+    @property
+    def zero_signal(self) -> np.ndarray:
+        return np.concatenate([batch.zero_signal() for run in self.runs for batch in run])
+
+    def advantages(self, estimator: Estimator) -> np.ndarray:
+        return np.concatenate([step for run in self.runs for step in advantages(estimator, run)])
+
+    def changed(self, change: Any) -> Source:
+        return Source(self.title, [[change(batch) for batch in run] for run in self.runs])
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(line)} |" for line in (titles, ["---"] * len(titles), *rows)] + [""]
+
+
+def moments_table(values: Mapping[str, np.ndarray], signal: np.ndarray) -> list[str]:
+    rows = []
+    for name, value in values.items():
+        own = value[signal]
+        figures = (own.mean(), own.std(), stats.skew(own), stats.kurtosis(own, fisher=False), own.min(), own.max())
+        rows.append([name, *(f"{one:.3f}" for one in figures)])
+    return table(["estimator", "mean", "sd", "skewness", "kurtosis (normal: 3)", "min", "max"], rows)
+
+
+def zero_signal_table(values: Mapping[str, np.ndarray], zero: np.ndarray) -> list[str]:
+    rows = []
+    for name, value in values.items():
+        own, total = np.abs(value[zero]), np.abs(value).sum()
+        rows.append([name, f"{own.mean():.3g}", f"{own.max():.3g}", f"{100 * own.sum() / total:.2f} %"])
+    return table(["estimator", "mean of abs(A)", "largest", "share of the gradient weight"], rows)
+
+
+def weights(value: np.ndarray, task: np.ndarray) -> dict[str, float]:
+    """Mean |advantage| of a response per task. Under `seq-mean-token-mean` every response weighs the same, so that a
+    task's gradient weight is this times its responses."""
+    return {name: float(np.abs(value[task == name]).mean()) for name in sorted(set(task))}
+
+
+def weight_table(values: Mapping[str, np.ndarray], task: np.ndarray, signal: np.ndarray) -> list[str]:
+    """Weights over their mean of the tasks, and their spread, also without the groups that have no signal."""
+    columns = {name: np.array(list(weights(value, task).values())) for name, value in values.items()}
+    within = [list(weights(value[signal], task[signal]).values()) for value in values.values()]
+    labels = sorted(set(task))
+    rows = [[label, *(f"{own[at] / own.mean():.2f}" for own in columns.values())] for at, label in enumerate(labels)]
+    for title, spread in (("largest / smallest", _ratio), ("coefficient of variation", stats.variation)):
+        rows += [[f"**{title}**", *(f"{spread(own):.2f}" for own in columns.values())]]
+        rows += [[f"{title}, groups with signal alone", *(f"{spread(own):.2f}" for own in within)]]
+    return table(["task", *values], rows)
+
+
+def _ratio(own: Sequence[float] | np.ndarray) -> float:
+    return float(max(own) / min(own)) if min(own) > 0 else float("inf")
+
+
+def spread_table(values: Mapping[str, np.ndarray], task: np.ndarray, signal: np.ndarray) -> list[str]:
+    rows = []
+    for label in sorted(set(task)):
+        own = [value[(task == label) & signal] for value in values.values()]
+        rows.append([label, *(f"{one.std():.3f}, {np.abs(one).max():.2f}" if len(one) else "–" for one in own)])
+    return table(["task", *values], rows)
+
+
+def noise_table(source: Source, values: Mapping[str, np.ndarray], seed: int) -> list[str]:
+    """Pearson correlation with the advantages before, and the share of responses whose sign turned."""
+    cells: dict[str, list[str]] = {name: [] for name in values}
+    for deviation in NOISE:
+        rng = np.random.default_rng(seed)
+        noisy = source.changed(lambda batch, by=deviation, rng=rng: add_noise(batch, by, rng))
+        for name, before in values.items():
+            after = noisy.advantages(ESTIMATORS[name])
+            flips = np.mean(np.sign(before) * np.sign(after) < 0)
+            cells[name].append(f"{np.corrcoef(before, after)[0, 1]:.3f}, {100 * flips:.1f} %")
+    return table(["estimator", *(f"σ = {one:g}" for one in NOISE)], [[name, *own] for name, own in cells.items()])
+
+
+def spoilt_table(source: Source, values: Mapping[str, np.ndarray], kind: str, seed: int) -> list[str]:
+    """Every task spoilt in turn: what the other tasks' advantages, and all tasks' weights, do."""
+    task, rows = source.task, []
+    others = {label: source.changed(lambda batch, label=label: spoilt(batch, label, kind, seed)) for label in set(task)}
+    for name, before in tqdm(values.items(), desc=f"{source.title}: {kind}", leave=False):
+        moved, own, share = [], [], []
+        for label, other in others.items():
+            after, mine = other.advantages(ESTIMATORS[name]), task == label
+            moved.append(np.abs(after - before)[~mine].max())
+            own.append(np.abs(after[mine]).sum() / max(np.abs(before[mine]).sum(), 1e-12))
+            rest = [np.abs(one[~mine]).sum() / np.abs(one).sum() for one in (before, after)]
+            share.append(rest[1] / rest[0])
+        exact = "0" if max(moved) == 0 else f"{max(moved):.3g}"
+        rows.append([name, exact, f"{np.median(own):.2f} ({min(own):.2f} to {max(own):.2f})", f"{min(share):.3f}"])
+    titles = ["estimator", "largest change of another task's advantage", "weight of the spoilt task, after / before"]
+    return table([*titles, "share of the other tasks, after / before, least"], rows)
+
+
+def section(source: Source, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
+    values = {name: source.advantages(one) for name, one in tqdm(ESTIMATORS.items(), desc=source.title, leave=False)}
+    task, zero = source.task, source.zero_signal
+    groups = (
+        f"{len(task)} responses of {len(set(task))} tasks, {100 * zero.mean():.1f} % of them in groups of no signal"
+    )
+    parts = {
+        f"{source.title}: {groups}": [],
+        "Moments (groups with signal)": moments_table(values, ~zero),
+        "Per task: standard deviation, largest magnitude (groups with signal)": spread_table(values, task, ~zero),
+        "Gradient weight of a response, mean of the tasks = 1": weight_table(values, task, ~zero),
+        "Groups without signal": zero_signal_table(values, zero),
+        "Noise N(0, σ) on every reward: correlation with the advantages before, signs turned": noise_table(
+            source, values, seed
+        ),
+        f"One task's rewards x {SCALE:g} (every task in turn)": spoilt_table(source, values, "scale", seed),
+        f"One reward of a task in twenty x {OUTLIER:g} (every task in turn)": spoilt_table(
+            source, values, "outliers", seed
+        ),
+    }
+    lines = []
+    for at, (title, body) in enumerate(parts.items()):
+        lines += [f"{'##' if at == 0 else '###'} {title}", "", *body]
+    return lines, values
+
+
+def commit() -> str:
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "verl_ext", "examples/evidence").splitlines()
+    return f"commit {git('rev-parse', 'HEAD')[:10]}" + (f" with {len(changed)} changed files" if changed else "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rewards", type=Path, nargs="+", help="stored runs, results/<arm>-<seed>.json.gz")
+    parser.add_argument("--steps", type=int, default=16, help="synthetic steps (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of synthetic rewards and of the noise")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    options = parser.parse_args()
+    files = sorted(RESULTS.glob("grpo-[0-9]*.json.gz")) if options.rewards is None else options.rewards
+    sources = [Source("Synthetic rewards", [synthetic(options.seed, options.steps)])]
+    runs = [batches for batches in map(recorded, files) if batches]
+    if runs:
+        sources.append(Source("Recorded rewards", runs))
+    text = ["# Advantages of the estimators", "", f"Made by `python examples/evidence/{Path(__file__).name}` with"]
+    text[-1] += f" seed {options.seed} and {options.steps} synthetic steps, at {commit()}, "
+    text[-1] += f"verl {versions()['verl']}, torch {versions()['torch']}."
+    if runs:
+        text[-1] += f" Recorded rewards: {', '.join(path.name for path in files)}."
+    drawn = {}
+    for source in sources:
+        lines, values = section(source, options.seed)
+        text += ["", *lines]
+        drawn[source.title] = (values, source.task, ~source.zero_signal)
+    options.out.mkdir(parents=True, exist_ok=True)
+    figure(drawn, options.out / "advantages.png")
+    text += ["## Quantiles against N(0, 1)", "", "![Quantiles of every estimator's advantages](advantages.png)"]
+    (options.out / "advantages.md").write_text("\n".join(text) + "\n")
+    print("\n".join(text))
+
+
+if __name__ == "__main__":
+    main()
