@@ -35,7 +35,8 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "RAY_worker_niceness": "0",
-    "CUDA_VISIBLE_DEVICES": "-1",
+    # Hides GPUs; Ray wants as many entries as it is to have logical ones.
+    "CUDA_VISIBLE_DEVICES": "-1,-2",
 }
 
 
