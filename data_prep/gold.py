@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reward_fns.mathvision import clean_gold
-from reward_fns.mmmu import _accepted
+from reward_fns.mmmu import accepted
 from reward_fns.point import truth_mask
 from reward_fns.refcoco import box_limits
 from reward_fns.refspatial import point_limit
@@ -44,7 +44,7 @@ def _in_format(task: Task, truth: str, info: Mapping[str, Any]) -> str:
     if task.name == "mathvision" and not info.get("choices"):
         return clean_gold(truth).removeprefix("$").removesuffix("$")
     if task.name == "mmmu" and info.get("question_type") in ("open", "short-answer"):
-        return _first(_accepted(truth))
+        return _first(accepted(truth))
     if task.name in ("docvqa", "infovqa", "ocrbench", "shape_color", "field_read", "receipt_total"):
         return _first(references(truth))
     return truth

@@ -1,6 +1,6 @@
 """A benchmark's own table from validation rows, as its authors (or the harness that papers quote) aggregate.
 
-    python -m reward_fns.aggregate RUN/validation/100.jsonl --rows val.parquet
+    python -m verl_ext.evaluate table RUN/validation/100.jsonl --data val.parquet
 
 | benchmark | primary figure | keys read from `info` |
 | --- | --- | --- |
@@ -24,19 +24,14 @@ primary figure needs it, the mean over the questions stands in, and its note say
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import math
-import os
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from .aggregate_figures import Figure, mean_figure, mean_of_figures, normal_interval, table
-from .aggregate_rows import Item, read_items, read_validation
+from .aggregate_figures import Figure, mean_figure, mean_of_figures, normal_interval
+from .aggregate_rows import Item, read_items
 from .registry import TASKS
 
 BENCHMARKS = (
@@ -193,24 +188,3 @@ def _scaled(figure: Figure, by: float) -> Figure:
 
 def _key(name: str) -> str:
     return name.lower().translate({ord(char): None for char in " _-"})
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m reward_fns.aggregate", description="The benchmarks' own tables.")
-    parser.add_argument("validation", type=Path, help="validation/<step>.jsonl of a run")
-    parser.add_argument(
-        "--rows", type=Path, nargs="*", default=[], help="prepared parquet files, for the break-downs", metavar="FILE"
-    )
-    arguments = parser.parse_args(argv)
-    try:
-        for module in filter(None, os.environ.get("VERL_USE_EXTERNAL_MODULES", "").split(",")):
-            importlib.import_module(module.strip())  # tasks of one's own, as verl imports them in a run
-        figures = benchmark_table(read_validation(arguments.validation, arguments.rows))
-    except (ValueError, OSError, KeyError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    print(table([*figures, *overall(figures)]))
-
-
-if __name__ == "__main__":
-    main()

@@ -28,11 +28,11 @@ _NUMBERS = (
 def verify_mmmu(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verdict:
     """A row with `question_type: open` as an open question, any other as multiple choice."""
     if str(info.get("question_type", "")).strip().lower() in ("open", "short-answer"):
-        return verify_open(answer, _accepted(ground_truth))
+        return verify_open(answer, accepted(ground_truth))
     return _verify_choice(answer, ground_truth, info)
 
 
-def _accepted(ground_truth: Any) -> list[str]:
+def accepted(ground_truth: Any) -> list[str]:
     """The accepted texts; the data set itself writes several as a Python list in a text."""
     if isinstance(ground_truth, str) and re.fullmatch(r"\s*\['.*\]\s*", ground_truth, re.DOTALL):
         try:

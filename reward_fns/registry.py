@@ -3,12 +3,15 @@
 One's own task takes three steps: write `verify_x(answer, ground_truth, info) -> Verdict`, hand it to `register` (or
 add a line to TASKS below), and write rows whose `extra_info.task` (or `data_source`) is the new name. The module that
 calls `register` must be imported in every process: name it in the environment variable VERL_USE_EXTERNAL_MODULES
-(commas between several), which verl imports wherever it is imported itself, reward workers included.
+(commas between several). verl imports it wherever it is imported itself, reward workers included; here it is imported
+when a task is not known yet, so that tools without verl know it too.
 """
 
 from __future__ import annotations
 
 import difflib
+import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -188,6 +191,10 @@ for _task in _ALL:
     register(_task, *_DATA_SOURCES.get(_task.name, ()))
 
 
+def _find(key: str, *, whole: bool) -> Task | None:
+    return _BY_KEY.get(key) or (None if whole else _BY_KEY.get(key.rpartition("/")[2]))
+
+
 def resolve_task(data_source: str, extra_info: Mapping[str, Any] | None = None) -> Task:
     """The task of a row: `extra_info["task"]` if there is one, else `data_source` or what follows its last slash.
 
@@ -196,7 +203,11 @@ def resolve_task(data_source: str, extra_info: Mapping[str, Any] | None = None) 
     named = (extra_info or {}).get("task")
     name = str(named or data_source)
     key = _key(name.removesuffix(UNVERIFIABLE_SUFFIX))
-    task = _BY_KEY.get(key) or (None if named else _BY_KEY.get(key.rpartition("/")[2]))
+    task = _find(key, whole=bool(named))
+    if task is None and (modules := os.environ.get("VERL_USE_EXTERNAL_MODULES")):
+        for module in modules.split(","):
+            importlib.import_module(module.strip())
+        task = _find(key, whole=bool(named))
     if task is None:
         near = difflib.get_close_matches(key[:200], _BY_KEY, n=1, cutoff=0)
         nearest = _BY_KEY[near[0]].name if near else sorted(TASKS)[0]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reward_fns.aggregate import BENCHMARKS, benchmark_table, main, overall
+from reward_fns.aggregate import BENCHMARKS, benchmark_table, overall
 from reward_fns.aggregate_figures import Figure, mean_figure, mean_of_figures, table, wilson
 from reward_fns.aggregate_rows import Item, read_items, read_validation
 from reward_fns.registry import TASKS
@@ -228,18 +228,14 @@ def validation(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_command_joins_a_run_with_its_rows(
-    validation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "module_of_ones_own.py").write_text("print('imported')")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("VERL_USE_EXTERNAL_MODULES", "module_of_ones_own")
-    main([str(validation), "--rows", str(prepared(tmp_path / "a.parquet", ("12", "human"), ("13", "augmented")))])
-    printed = capsys.readouterr().out
-    assert printed.startswith("imported")
-    assert "type/augmented" in printed
-    assert "* all questions" in printed
-    assert printed.splitlines()[-1].startswith("overall")
+def test_a_run_is_joined_with_its_rows(validation: Path, tmp_path: Path) -> None:
+    rows_file = prepared(tmp_path / "a.parquet", ("12", "human"), ("13", "augmented"))
+    figures = benchmark_table(read_validation(validation, [rows_file]))
+    assert [(figure.name, figure.value) for figure in figures] == [
+        ("all questions", 0.5),
+        ("type/augmented", 0.0),
+        ("type/human", 1.0),
+    ]
 
 
 def test_rows_of_one_name_in_two_files_are_told_apart_by_their_truth(validation: Path, tmp_path: Path) -> None:

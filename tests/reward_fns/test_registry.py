@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from reward_fns import registry
@@ -92,3 +95,20 @@ def test_a_task_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"'MathVista MINI' \(task 'mathvista'\)"):
         register(Task("other", "general_vqa", verify_word, "word", "own"), "MathVista MINI")
     assert "other" not in registry.TASKS
+
+
+def test_a_module_of_ones_own_is_imported_when_its_task_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(registry, "TASKS", dict(TASKS))
+    monkeypatch.setattr(registry, "_BY_KEY", dict(registry._BY_KEY))
+    (tmp_path / "tasks_of_ones_own.py").write_text(
+        "from reward_fns.registry import Task, register\n"
+        "from reward_fns.text import verify_word\n"
+        "register(Task('fish_name', 'general_vqa', verify_word, 'word', 'own'))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("VERL_USE_EXTERNAL_MODULES", "tasks_of_ones_own")
+    assert resolve_task("mmmu").name == "mmmu"
+    assert "tasks_of_ones_own" not in sys.modules
+    assert resolve_task("fish_name").name == "fish_name"
