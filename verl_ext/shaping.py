@@ -20,6 +20,7 @@ from verl_ext.config import Settings, TaskSettings
 
 ENVELOPES, DUALS = "envelopes", "entropy_dual"
 """Names in the trainer's memory."""
+_PARTS = ("task", "category", "accuracy", "format", "structure", "length_tokens", "truncated")
 
 
 def move_envelopes(batch: Any, settings: Settings, memory: dict[str, Any]) -> dict[str, float]:
@@ -27,7 +28,7 @@ def move_envelopes(batch: Any, settings: Settings, memory: dict[str, Any]) -> di
 
     Returns `task/<task>/envelope/<bound>` in tokens: the envelopes that the batch was judged by.
     """
-    results = batch_rows.fetch_results(batch, "task", "category", "accuracy", "length_tokens", "truncated")
+    results = batch_rows.fetch_results(batch, *_PARTS)
     category_of = {result["task"]: result["category"] for result in results}
     tasks = {task: settings.for_task(task, category) for task, category in category_of.items()}
     moving = {task: own.reward.envelope for task, own in tasks.items() if own.envelope_mode == "auto"}
