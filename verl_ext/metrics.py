@@ -32,6 +32,7 @@ METRICS: dict[str, str] = {
     "advantage/max": "largest advantage",
     "groups": "prompt groups in the batch",
     "zero_signal_groups": "share of groups whose rewards are all equal: they teach nothing",
+    "zero_signal_weight": "share of the sum of |advantage| that lies in such groups (0 unless they are let into stage 2)",
     "shaping_only_groups": "share of groups whose rewards differ by format, structure or length alone",
     "token_share": "share of the batch's response tokens",
     "gradient_weight_share": "share of the batch's sum of |advantage| as the loss aggregation weighs it",
@@ -116,6 +117,8 @@ def task_metrics(
         for label, index in _split(labels):
             part, path = rows.take(index), f"{prefix}/{label}/"
             values = _reward_metrics(part) | own.metrics(np.unique(group[index]))
+            idle = own.zero_signal_G[group[index]]
+            values["zero_signal_weight"] = _share(weight[index][idle].sum(), weight[index].sum())
             values["token_share"] = _share(part.tokens.sum(), rows.tokens.sum())
             values["gradient_weight_share"] = _share(weight[index].sum(), weight.sum())
             if part.entropy_sum is not None and part.tokens.sum() > 0:

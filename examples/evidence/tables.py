@@ -83,7 +83,7 @@ def accuracy_table(runs: dict[str, list[Record]]) -> list[str]:
 def training_table(runs: dict[str, list[Record]]) -> list[str]:
     """What training looked like over its last steps."""
     titles = ("response length", "entropy inside the band", "gradient weight, largest task over smallest")
-    titles += ("zero-signal groups", "mean advantage of zero-signal groups", "steps to GRPO's last accuracy")
+    titles += ("zero-signal groups", "share of |advantage| in zero-signal groups", "steps to GRPO's last accuracy")
     lines = [f"| arm | {' | '.join(titles)} |", "| --- " * (1 + len(titles)) + "|"]
     goal = {one["seed"]: smooth(accuracy(one))[-1] for one in runs.get("grpo", [])}
     for arm, records in runs.items():
@@ -93,7 +93,7 @@ def training_table(runs: dict[str, list[Record]]) -> list[str]:
             mean(at_end(one, metric("task", "entropy_in_band")) for one in records),
             f"{np.mean([max(share) / max(min(share), 1e-9) for share in shares]):.1f}",
             mean(at_end(one, metric("category", "zero_signal_groups")) for one in records),
-            mean([zero_signal_advantage(one) for one in records]),
+            mean([zero_signal_weight(one) for one in records]),
             ", ".join(reached(one, goal[one["seed"]]) for one in records if one["seed"] in goal) or "–",
         ]
         lines.append(f"| {TITLES[arm]} | {' | '.join(cells)} |")
@@ -105,9 +105,9 @@ def mean(values: Iterable[list[float]]) -> str:
     return f"{np.mean(pooled):.2f}" if pooled else "–"
 
 
-def zero_signal_advantage(record: Record) -> list[float]:
-    """Mean |advantage| of rows in groups of equal rewards at the last steps, if the run logged it."""
-    return at_end(record, metric("task", "advantage/zero_signal"))
+def zero_signal_weight(record: Record) -> list[float]:
+    """Share of each category's sum of |advantage| that lies in groups of equal rewards, at the last steps."""
+    return at_end(record, metric("category", "zero_signal_weight"))
 
 
 def accuracy(record: Record) -> list[float]:

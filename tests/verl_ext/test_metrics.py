@@ -58,6 +58,7 @@ def batch(**changes: object) -> Rows:
         ("category/spatial_reasoning/groups", 2),
         ("task/relation/zero_signal_groups", 0),
         ("task/arithmetic/zero_signal_groups", 1),
+        ("task/arithmetic/zero_signal_weight", 0),
         ("task/point_to/shaping_only_groups", 1),
         ("category/spatial_reasoning/shaping_only_groups", 0.5),
         ("task/arithmetic/shaping_only_groups", 0),
@@ -70,6 +71,14 @@ def batch(**changes: object) -> Rows:
 )
 def test_worked_values_with_padding_left_out(key, value):
     assert task_metrics(batch(), bands=BANDS)[key] == pytest.approx(value)
+
+
+def test_weight_that_groups_without_signal_get():
+    """As the published estimator gives it to them."""
+    advantage = np.array([0.5, -0.5, 1.5, -1.5, 0.75, 0.25, 9.0])
+    got = task_metrics(batch(advantage=advantage), bands=BANDS)
+    assert got["task/arithmetic/zero_signal_weight"] == 1.0
+    assert got["task/relation/zero_signal_weight"] == 0.0
 
 
 def test_every_metric_is_documented_and_present_for_every_label():
