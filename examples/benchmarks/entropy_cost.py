@@ -9,7 +9,6 @@ A real update runs a whole model before these steps, so that the ratio here is a
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 import verl  # noqa: F401  loads the plug-in
 from hydra import compose, initialize_config_dir
+from measure import ratios, save, spread
 from tensordict import TensorDict
 from torch.utils._python_dispatch import TorchDispatchMode
 from verl.utils import tensordict_utils as tu
@@ -86,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (("repeats", 9), ("tokens", 2048), ("vocabulary", 32_000), ("width", 512)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--json", type=Path, help="write the figures there too")
     options = parser.parse_args()
     torch.set_num_threads(1)
     config, data = actor(), micro_batch(options.tokens)
@@ -103,13 +104,11 @@ def main() -> None:
     for kind, loss in kinds.items():
         with LargeTensors(size) as large:
             update(loss, config, hidden, head, data)
-        spread = f"{min(times[kind]):.3f} to {max(times[kind]):.3f}"
-        print(
-            f"{kind:<24}{statistics.median(times[kind]):.3f} s ({spread}), {large.made} tensors as large as the logits"
-        )
-    pairs = [ours / verls for verls, ours in zip(*times.values(), strict=True)]
-    least = min(times["with shaping"]) / min(times["calculate_entropy=True"])
-    print(f"ratio: median of pairs {statistics.median(pairs):.3f}, of the least times {least:.3f}")
+        print(f"{kind:<24}{spread(times[kind], 3)} s, {large.made} tensors as large as the logits")
+    ours, verls = times["with shaping"], times["calculate_entropy=True"]
+    pairs = ratios(ours, verls)
+    print(f"ratio: of pairs {spread(pairs, 3)}, of the least times {min(ours) / min(verls):.3f}")
+    save(options.json, ratios={"actor update, with shaping / without": pairs})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 and beside verl's own reward functions in the same run. Responses of 50 to 4,000 tokens (about 4 characters each),
 half of them right.
 
-    python examples/benchmarks/rewards.py [--calls 1000] [--formulas 1000] [--seed 0]
+    python examples/benchmarks/rewards.py [--calls 1000] [--formulas 1000] [--repeats 5] [--seed 0]
 
 Times of answers that no worker judges are CPU times, so that other work on the machine does not count. Those of
 symbolic maths (four threads, as a reward loop calls it) are wall-clock times; its rate on two free cores comes from the
@@ -21,10 +21,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import psutil
+from measure import ratios, save, spread
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "reward_fns"))
@@ -141,8 +143,8 @@ def show(seconds: dict[str, list[float]]) -> None:
         print(f"{task:<28}{len(values):>8}{rate:>12,.0f}{median:>11.0f}{high:>11.0f}{values.max():>12.0f}")
 
 
-def against_verl(calls: int, generator: random.Random) -> None:
-    """Ratios of responses per second, both sides on the same reasoning and answers."""
+def against_verl(calls: int, repeats: int, generator: random.Random) -> dict[str, list[float]]:
+    """Ratios of responses per second, both sides in turns on the same reasoning and answers."""
     from verl.utils.reward_score import gsm8k, math_reward, math_verify
 
     numbers = [(response(str(at), generator), str(at + at % 2)) for at in range(calls)]
@@ -168,23 +170,29 @@ def against_verl(calls: int, generator: random.Random) -> None:
             len(boxed),
         ),
     ]
-    print(f"\n{'ours / verl, wall clock':<28}{'ours per s':>12}{'verl per s':>12}{'ratio':>9}")
+    print(f"\n{'ours / verl, wall clock':<28}{'ours per s':>12}{'verl per s':>12}   ratio")
     math_verify.compute_score(r"\boxed{1}", "1")  # starts its processes
+    found = {}
     for name, ours, theirs, count in pairs:
-        symbolic._asked.cache_clear()
-        rates = []
-        for function in (ours, theirs):
-            start = time.perf_counter()
-            function()
-            rates.append(count / (time.perf_counter() - start))
-        print(f"{name:<28}{rates[0]:>12,.0f}{rates[1]:>12,.0f}{rates[0] / rates[1]:>9.3g}")
+        rates: tuple[list[float], list[float]] = ([], [])
+        for _ in range(repeats):
+            symbolic._asked.cache_clear()
+            for own, function in zip(rates, (ours, theirs), strict=True):
+                start = time.perf_counter()
+                function()
+                own.append(count / (time.perf_counter() - start))
+        found[name] = ratios(*rates)
+        print(f"{name:<28}{median(rates[0]):>12,.0f}{median(rates[1]):>12,.0f}   {spread(found[name], 3)}")
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=1_000, help="calls of every row (default %(default)s)")
     parser.add_argument("--formulas", type=int, default=1_000, help="calls of symbolic maths (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="of the comparison with verl (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="write the ratios there too")
     options = parser.parse_args()
     generator = random.Random(options.seed)
     plain, formulas = plain_calls(options.calls, generator), formula_calls(options.formulas, generator)
@@ -214,7 +222,7 @@ def main() -> None:
         print(f"{name:<42}{rate:>12,.0f}{TARGETS.get(name, '-'):>10}")
     slowest = max(max(values) for part in (seconds, of_formulas) for values in part.values())
     print(f"{'slowest answer, seconds':<42}{slowest:>12.3f}{DEADLINE:>10}")
-    against_verl(options.formulas, generator)
+    save(options.json, ratios=against_verl(options.formulas, options.repeats, generator))
 
 
 if __name__ == "__main__":

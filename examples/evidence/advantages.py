@@ -210,8 +210,9 @@ def section(source: Source, seed: int) -> tuple[list[str], dict[str, np.ndarray]
 
 
 def commit() -> str:
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "verl_ext", "examples/evidence").splitlines()
-    return f"commit {git('rev-parse', 'HEAD')[:10]}" + (f" with {len(changed)} changed files" if changed else "")
+    paths = (":(glob)verl_ext/*.py", ":(glob)examples/evidence/*.py")
+    changed = [line[3:] for line in git("status", "--porcelain", "--untracked-files=no", "--", *paths).splitlines()]
+    return f"commit {git('rev-parse', 'HEAD')[:10]}" + (f" with changes in {', '.join(changed)}" if changed else "")
 
 
 def main() -> None:
