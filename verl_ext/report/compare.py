@@ -30,7 +30,7 @@ LABELLED = (
     ("zero_signal_groups", "Groups without signal", "share", True),
     ("token_share", "Share of the tokens", "", True),
     ("gradient_weight_share", "Share of the gradient weight", "", True),
-    ("advantage/std", "Spread of the advantages", "standard deviation", False),
+    ("advantage/std", "Spread of the advantages", "sd", False),
 )
 """metric of a task or category, title, unit, whether it is a share"""
 WHOLE = (

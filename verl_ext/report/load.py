@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,21 +28,18 @@ def load_all(paths: Sequence[Path]) -> list[Run]:
 
 
 def labels(paths: Sequence[Path], names: Sequence[str]) -> list[str]:
-    """The names, with as many folders before those that are shared as tell them apart, else with numbers."""
-    found = list(names)
-    for depth in range(1, max((len(path.resolve().parts) for path in paths), default=1)):
-        shared = {name for name, count in Counter(found).items() if count > 1}
-        if not shared:
-            return found
-        for index, path in enumerate(paths):
-            folders = path.resolve().parent.parts[1:]
-            if found[index] in shared and depth <= len(folders):
-                found[index] = "/".join([*folders[-depth:], names[index]])
-    taken: set[str] = set()
-    for index, name in enumerate(found):
-        number = 1
-        while found[index] in taken:
+    """The names, with as many folders before those that are shared as tell them apart; numbers for the same path."""
+    known = {path.resolve(): name for path, name in zip(paths, names, strict=True)}
+    found = dict(known)
+    for depth in range(1, max(len(path.parts) for path in known)):
+        shared = [path for path in known if list(found.values()).count(found[path]) > 1]
+        for path in shared:
+            found[path] = "/".join([*path.parent.parts[1:][-depth:], known[path]])
+    taken: list[str] = []
+    for path in paths:
+        label, number = found[path.resolve()], 1
+        while label in taken:
             number += 1
-            found[index] = f"{name} ({number})"
-        taken.add(found[index])
-    return found
+            label = f"{found[path.resolve()]} ({number})"
+        taken.append(label)
+    return taken
