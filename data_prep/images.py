@@ -214,4 +214,5 @@ def _flat(image: Image.Image) -> Image.Image:
 
 
 def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    """Bicubic, as qwen_vl_utils resizes again."""
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)

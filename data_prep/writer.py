@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from data_prep.schema import SCHEMA, check_row, to_table
 
 ROW_GROUP = 256
-GROUP_BYTES = 64 << 20
+GROUP_BYTES = 32 << 20
 """Image bytes after which a row group ends early, so that memory does not depend on how large images are."""
 
 
@@ -39,7 +39,7 @@ def _leaves(field: pa.Field) -> list[str]:
 
 
 class RowWriter:
-    """Writes checked rows to `path`.partial in row groups of 256 rows or 64 MB of images.
+    """Writes checked rows to `path`.partial in row groups of 256 rows or 32 MB of images.
 
     `finish`, then `publish` gives the file its name; leaving the context without that deletes it.
     """
