@@ -65,3 +65,78 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path):
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130 and not list(tmp_path.iterdir())
     assert "interrupted: nothing half-written is left" in errors and "Traceback" not in errors
+
+
+def made_up(tmp_path, count: int = 3):
+    """MMStar rows in the hub's schema, as a JSON file with base64 images."""
+    import base64
+    import json
+    from io import BytesIO
+
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.new("RGB", (80, 60), "red").save(buffer, format="PNG")
+    row = {"question": "Which? Options: A: a cat, B: a dog, C: a cow, D: a hen", "answer": "B", "category": "coarse",
+           "l2_category": "image", "image": base64.b64encode(buffer.getvalue()).decode()}  # fmt: skip
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"index": number, **row} for number in range(count)]))
+    return path
+
+
+def prepare(path, out, *options) -> list[str]:
+    return ["prepare", "mmstar", "--input", str(path), "--out", str(out), "--workers", "1", *options]
+
+
+def test_a_benchmark_from_a_file(tmp_path, capsys):
+    command = prepare(made_up(tmp_path), tmp_path / "out")
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "val made" in printed and "3 rows (general_vqa 3)" in printed and "published: 1500 rows" in printed
+    assert pq.read_metadata(tmp_path / "out" / "val.parquet").num_rows == 3
+    assert main(command) == 0 and "already there, nothing to do" in capsys.readouterr().out
+
+
+def test_strict_tells_scripts_that_rows_are_missing(tmp_path):
+    assert main(prepare(made_up(tmp_path), tmp_path / "out", "--strict")) == 3
+    assert main(prepare(made_up(tmp_path), tmp_path / "two", "--strict", "--limit", "2")) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split", "test"], "unknown split of mmstar 'test' (nearest: 'val'); known: val"),
+        (["--variant", "masked"], "unknown variant of mmstar 'masked'; known: none"),
+        (["--convention", "qwen3"], "unknown convention 'qwen3' (nearest: 'qwen3_vl')"),
+        (["--categories", "maths_vqa"], "unknown category 'maths_vqa' (nearest: 'math_vqa')"),
+        (["--thinking-tag", "reason"], "unknown thinking tag 'reason'"),
+        (["--limit", "0"], "limit is 0"),
+        (["--workers", "0"], "workers is 0"),
+        (["--max-pixels", "100"], "--min-pixels 3136 --max-pixels 100"),
+        (["--input", "/nowhere"], "--input /nowhere is not there"),
+    ],
+)
+def test_bad_options_of_a_benchmark_exit_with_2(tmp_path, capsys, options, message):
+    assert main([*prepare(made_up(tmp_path), tmp_path / "out"), *options]) == 2
+    assert message in capsys.readouterr().err and not list(tmp_path.glob("out/*"))
+
+
+def test_an_interrupt_keeps_what_is_finished(tmp_path, capsys, monkeypatch):
+    from data_prep.convert import Conversion
+
+    def interrupted(self, raw):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Conversion, "outcome", interrupted)
+    assert main(prepare(made_up(tmp_path), tmp_path / "out")) == 130
+    assert "interrupted: finished parts are kept; run the same command to go on" in capsys.readouterr().err
+
+
+def test_without_a_network_the_message_names_the_input_option(tmp_path, capsys, monkeypatch):
+    def unreachable(*args, **options):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", unreachable)
+    assert main(["prepare", "mmstar", "--out", str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr().err
+    assert "cannot be reached on the hub" in printed and "no route" in printed and "--input PATH" in printed
