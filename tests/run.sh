@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export VENV=${VENV:-.venv}
 bash examples/install.sh
-"$VENV/bin/python" -m pytest "$@"
+"$VENV/bin/python" -m pytest -n "${JOBS:-2}" --dist loadfile "$@"
 if [ -z "${FAST:-}" ]; then
     "$VENV/bin/python" -m pytest -m e2e "$@"
 fi
