@@ -153,7 +153,7 @@ def is_equal(left: str, right: str) -> bool:
     left, right = _rounded_tuple(left), _rounded_tuple(right)
     if left == right:
         return True
-    first, second = latex_number(left), latex_number(right)
+    first, second = latex_number(left, leading=True), latex_number(right, leading=True)
     return first is not None and second is not None and round(first, 2) == round(second, 2)
 
 
@@ -165,7 +165,7 @@ def _rounded_tuple(text: str) -> str:
     for element in elements:
         if "infty" in element or element in ("a", "-a"):
             rounded.append(element)
-        elif (number := latex_number(element)) is not None:
+        elif (number := latex_number(element, leading=True)) is not None:
             rounded.append(str(round(number, 2)))
         else:
             return text

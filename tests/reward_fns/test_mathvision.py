@@ -80,9 +80,9 @@ def test_mathvision(answer: str, truth: str, info: dict[str, object], official: 
         ("()", None),
         ("2^", None),
         (r"\infty", None),
-        ("9^9^9^9", None),
+        ("9^{9^{9^9}}", None),
         ("9^{99999}", None),
-        ("999!", None),
+        ("9999!", None),
         ("(" * 400, None),
         ("(" * 40 + "1" + ")" * 40, None),
         ("1" * 5000, None),
@@ -91,7 +91,7 @@ def test_mathvision(answer: str, truth: str, info: dict[str, object], official: 
 )
 def test_latex_number(text: str, value: float | None) -> None:
     start = time.process_time()
-    found = latex_number(text)
+    found = latex_number(text, leading=True)
     assert found == pytest.approx(value) if value is not None else found is None
     assert time.process_time() - start < 3
 
