@@ -72,11 +72,8 @@ class TaskFed:
         return batch
 
     def _learn_need(self, batch: Any, dropped: Mapping[str, int]) -> None:
-        task, score = batch_rows.fetch_rewards(batch, "task", "score")
+        task, accuracy = batch_rows.fetch_rewards(batch, "task", "accuracy")
         session, final = batch_labels.sessions(batch.keys)
         own = final & batch_rows.valid_rows(batch)
         group = np.array([name.rsplit("_", 1)[0] for name in session], dtype=object)
-        epsilon = settings_of.g2rpo_settings(self.config.algorithm.get("g2rpo")).tie_epsilon
-        self.sampler.update(
-            zero_signal_shares(task[own], group[own], score[own].astype(float), dropped=dropped, tie_epsilon=epsilon)
-        )
+        self.sampler.update(zero_signal_shares(task[own], group[own], accuracy[own].astype(float), dropped=dropped))

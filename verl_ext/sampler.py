@@ -128,16 +128,17 @@ class TaskSampler(Sampler[int]):
 
 
 def zero_signal_shares(
-    task: np.ndarray, group: np.ndarray, reward: np.ndarray, *, dropped: Mapping[str, int], tie_epsilon: float
+    task: np.ndarray, group: np.ndarray, accuracy: np.ndarray, *, dropped: Mapping[str, int]
 ) -> dict[str, float]:
-    """Share of each task's groups whose rewards are all equal, those that filtering dropped included.
+    """Share of each task's groups whose accuracies are all equal, those that filtering dropped included.
 
-    `task`, `group`, `reward` are (N,), one entry a response.
+    `task`, `group`, `accuracy` are (N,), one entry a response. Groups that differ by format or length alone teach
+    nothing of the task.
     """
     tied: dict[str, list[bool]] = {}
     for name in np.unique(group):
         own = group == name
-        tied.setdefault(str(task[own][0]), []).append(bool(np.ptp(reward[own]) <= tie_epsilon))
+        tied.setdefault(str(task[own][0]), []).append(bool(np.ptp(accuracy[own]) == 0))
     shares = {}
     for name in {*tied, *(name for name, count in dropped.items() if count)}:
         lost, flags = dropped.get(name, 0), tied.get(name, [])

@@ -31,7 +31,7 @@ def made(compose_config, tmp_path, monkeypatch):
         self.group_filter.judge("big", [0, 0])
         return SimpleNamespace(keys=KEYS, tags=[{}] * 4, partition_id="train")
 
-    results = {"task": ["big", "big", "small", "small"], "score": [0.9, 0.9, 0.1, 0.9]}
+    results = {"task": ["big", "big", "small", "small"], "accuracy": [1.0, 1.0, 0.0, 1.0]}
     monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [np.array(results[name]) for name in names])
     monkeypatch.setattr(PPOTrainerSync, "_init_dataloader", init_dataloader)
     monkeypatch.setattr(PPOTrainerSync, "step", step)
@@ -68,7 +68,7 @@ def test_a_step_learns_need_before_its_checkpoint_and_reports_what_was_dropped(m
     trainer = made("verl_ext.sampling.base=equal", "verl_ext.sampling.by_need=true")
     metrics = {}
     trainer.step(metrics, {})
-    # big: one group dropped and one whose rewards tie; small: one group with signal.
+    # big: one group dropped and one whose accuracies tie; small: one group with signal.
     assert trainer.sampler.zero_share == {"big": 1.0, "small": 0.0}
     assert metrics["filter/big/too_hard"] == 1.0
     assert metrics["sampling/small/share"] == pytest.approx(0.8)

@@ -125,6 +125,6 @@ def test_state_of_other_data_is_refused():
 def test_zero_signal_shares_count_dropped_groups():
     task = np.array(["a", "a", "a", "a", "b", "b"], dtype=object)
     group = np.array(["p", "p", "q", "q", "r", "r"], dtype=object)
-    reward = np.array([0.9, 0.9, 1.0, 0.0, 0.5, 0.5])
-    shares = zero_signal_shares(task, group, reward, dropped={"a": 2, "b": 0, "c": 3}, tie_epsilon=1e-6)
+    accuracy = np.array([0.9, 0.9, 1.0, 0.0, 0.5, 0.5])
+    shares = zero_signal_shares(task, group, accuracy, dropped={"a": 2, "b": 0, "c": 3})
     assert shares == {"a": 0.75, "b": 1.0, "c": 1.0}
