@@ -111,14 +111,15 @@ class PartWriter:
         tally = self.parts.tally
         self.raw += 1
         tally.raw += 1
-        if outcome.id is not None:
+        asked_for = bool(outcome.rows or outcome.set_aside or outcome.filtered)
+        if outcome.id is not None and asked_for:
             key = hashlib.blake2b(outcome.id.encode(), digest_size=8).digest()
             if key in self.parts.seen:
                 outcome = Outcome(outcome.id, set_aside=[("duplicate id", outcome.id[:200])])
             self.parts.seen.add(key)
             self._seen.append(key)
         tally.filtered += outcome.filtered
-        tally.skipped += not (outcome.rows or outcome.set_aside or outcome.filtered)
+        tally.skipped += not asked_for
         tally.repaired.update(outcome.repaired)
         for reason, detail in outcome.set_aside:
             tally.set_aside[reason] += 1

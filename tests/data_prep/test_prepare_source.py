@@ -7,6 +7,7 @@ import json
 from io import BytesIO
 from pathlib import Path
 
+import datasets
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -17,7 +18,7 @@ from data_prep.convert import Conversion
 from data_prep.images import ImageRules
 from data_prep.prepare_source import Job, prepare_source
 from data_prep.schema import read_row_image
-from data_prep.source import Options, Question, SetAside, Source
+from data_prep.source import Hub, Options, Question, SetAside, Source
 
 
 def png(color: str = "red", size=(100, 80)) -> bytes:
@@ -70,7 +71,8 @@ def make(made: Job, out: Path, **options):
 
 MIXED = [
     {"id": 0, "answer": 5}, {"id": 1, "answer": 6, "say": "refuse"}, {"id": 2, "say": "two"}, {"id": 3},
-    {"id": 4, "answer": 7, "say": "unverifiable"}, {"id": 5, "answer": 8, "say": "repaired"},
+    {"id": 5, "say": "other split"}, {"id": 4, "answer": 7, "say": "unverifiable"},
+    {"id": 5, "answer": 8, "say": "repaired"},
     {"id": 0, "answer": 9}, {"id": 6, "say": "other split"}, {"id": 7, "answer": ""},
 ]  # fmt: skip
 
@@ -94,7 +96,7 @@ def test_every_row_ends_somewhere_with_its_reason(tmp_path, split):
     ]  # fmt: skip
     assert aside[1]["row"] == 3 and aside[1]["file"].endswith(f"{split}.json") and aside[1]["detail"] == "columns: id"
     assert "ground_truth is empty" in aside[-1]["detail"]
-    assert (entry["raw_rows"], entry["rows"], entry["skipped"]) == (9, len(kept), 1)
+    assert (entry["raw_rows"], entry["rows"], entry["skipped"]) == (10, len(kept), 2)
     assert entry["repaired"] == {"spaces": 1} and entry["set_aside"]["it says so"] == 1
     assert not list(out.glob(".parts*")) and not list(out.glob("*.partial"))
 
@@ -256,3 +258,27 @@ def test_coordinates_are_asked_as_the_model_gives_them(question, convention, inf
 def test_only_the_wanted_categories(tmp_path):
     with pytest.raises(ValueError, match="none of 2 rows was asked for"):
         make(job(tmp_path, plain(2), categories=("grounding",)), tmp_path / "out")
+
+
+def test_from_the_hub_through_datasets(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    features = datasets.Features(
+        {"id": datasets.Value("int64"), "answer": datasets.Value("string"), "image": datasets.Image()}
+    )
+    rows = [{"id": number, "answer": str(number), "image": {"bytes": png(), "path": None}} for number in range(3)]
+    folder = tmp_path / "repository"
+    (folder / "data").mkdir(parents=True)
+    datasets.Dataset.from_list(rows, features=features).to_parquet(
+        folder / "data" / "validation-00000-of-00001.parquet"
+    )
+
+    def convert_row(row, options):
+        return [Question(text="?", kind="integer", ground_truth=row["answer"], images=[row["image"]])]
+
+    source = Source(name="made", title="", splits=("val",), convert=convert_row, task="chartqa",
+                    hub=[Hub(id=str(folder), splits={"val": "validation"})])  # fmt: skip
+    entry, _ = make(Job(source=source, options=Options(split="val")), tmp_path / "out")
+    found = rows_of(tmp_path / "out" / "val.parquet")
+    assert [row["reward_model"]["ground_truth"] for row in found] == ["0", "1", "2"]
+    assert {row["images"][0]["bytes"] for row in found} == {png()}, "the stored file, not encoded anew"
+    assert entry["made_with"]["read"] == {"hub": str(folder), "commit": None}

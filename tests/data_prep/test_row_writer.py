@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -59,3 +61,17 @@ def test_a_bad_row_is_named_and_nothing_is_left(tmp_path):
     with pytest.raises(ValueError, match="row 5 of offline/arithmetic"):
         write(tmp_path / "a.parquet", [row(0), bad])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_repeated_image_is_stored_once_per_row_group(tmp_path):
+    noise = random.Random(0).randbytes(100_000)
+    write(tmp_path / "a.parquet", [row(number, image=noise) for number in range(50)])
+    assert (tmp_path / "a.parquet").stat().st_size < 120_000
+    assert pq.read_table(tmp_path / "a.parquet").to_pylist() == [row(number, image=noise) for number in range(50)]
+
+
+def test_large_images_end_a_row_group_early(tmp_path, monkeypatch):
+    monkeypatch.setattr("data_prep.writer.GROUP_BYTES", 1000)
+    write(tmp_path / "a.parquet", [row(number, image=bytes([number]) * 400) for number in range(7)])
+    metadata = pq.read_metadata(tmp_path / "a.parquet")
+    assert [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)] == [3, 3, 1]
