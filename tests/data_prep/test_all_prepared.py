@@ -14,7 +14,9 @@ from prepared import BENCHMARKS, MIXED, mix_all, prepare_all
 
 from data_prep.__main__ import main
 from data_prep.benchmarks import known_names
+from data_prep.gold import gold_response
 from data_prep.schema import read_row_image
+from verl_ext.evaluate import main as evaluate
 from verl_ext.tiny_model.build import build_processor
 from verl_ext.tiny_model.rows import read_rows, texts_of
 from verl_ext.tiny_model.tokenizer import train_tokenizer
@@ -87,3 +89,18 @@ def test_verl_reads_the_mixture_and_nothing_is_wrong_with_it(files, processor, t
     capsys.readouterr()
     assert main(["check", str(mixture), *options]) == 0
     assert re.search(rf"{MIXED} rows\n\nnothing wrong", capsys.readouterr().out)
+
+
+def test_gold_answers_reach_the_top_of_every_benchmarks_table(files, tmp_path):
+    """The authors' aggregation finds in the rows what it groups by."""
+    answers, figures = tmp_path / "answers.jsonl", tmp_path / "figures.json"
+    with answers.open("w") as file:
+        for row in (row for path in files.values() for row in pq.read_table(path).to_pylist()):
+            place = {"data_source": row["data_source"], "index": row["extra_info"]["index"]}
+            file.write(json.dumps({**place, "response": gold_response(row)}) + "\n")
+    data = ("--data", *map(str, files.values()), "--out", str(tmp_path / "scored.jsonl"))
+    evaluate(["score", str(answers), *data, "--json", str(figures)])
+    primary = {each["benchmark"]: each for each in json.loads(figures.read_text()) if each["is_primary"]}
+    rows = {name: pq.read_metadata(files[name]).num_rows for name in BENCHMARKS}
+    points = {name: rows[name] if primary[name]["unit"] == "points" else 1 for name in BENCHMARKS}
+    assert {name: primary[name]["value"] for name in BENCHMARKS} == points
