@@ -70,6 +70,8 @@ class Result:
     title: str
     command: str
     seconds: float
+    cpu: float
+    """CPU seconds of the script and of the processes that it waited for."""
     load: str
     """Load averages at its start and end."""
     output: str
@@ -83,7 +85,7 @@ def run(name: str, script: Script, *, quick: bool, out: Path) -> Result:
     arguments = [one.replace(OWN_OUTPUT, str(out)) for one in (script.quick if quick else script.full)]
     if script.json:
         arguments += ["--json", str(figures)]
-    load, start = loads(), time.monotonic()
+    load, start, spent = loads(), time.monotonic(), children_cpu()
     done = subprocess.run([sys.executable, str(HERE / name), *arguments], cwd=ROOT, capture_output=True, text=True)
     found = json.loads(figures.read_text()) if figures.exists() else {}
     figures.unlink(missing_ok=True)
@@ -92,11 +94,17 @@ def run(name: str, script: Script, *, quick: bool, out: Path) -> Result:
         title=script.title,
         command=f"python examples/benchmarks/{name} {' '.join(script.quick if quick else script.full)}".strip(),
         seconds=time.monotonic() - start,
+        cpu=children_cpu() - spent,
         load=f"{load} → {loads()}",
         output=output.strip(),
         failed=done.returncode != 0,
         figures=found,
     )
+
+
+def children_cpu() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def loads() -> str:
@@ -141,7 +149,7 @@ def report(results: Sequence[Result], *, quick: bool) -> str:
     lines += [f"| {name} | {exponent(own['sizes'], own['seconds']):.2f} |" for name, own in growth]
     lines += ["", "![Ratios and growth](report.png)"]
     for result in results:
-        took = f"{result.seconds:.0f} s, load average {result.load}"
+        took = f"{result.seconds:.0f} s, of CPU {result.cpu:.0f} s, load average {result.load}"
         lines += ["", f"## {result.title}{' (failed)' if result.failed else ''}", "", f"`{result.command}` ({took})"]
         lines += ["", "```", result.output, "```"]
     return "\n".join(lines) + "\n"
@@ -185,7 +193,9 @@ def main() -> int:
     figures = {kind: merged(results, kind) for kind in ("ratios", "growth")}
     (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     for result in results:
-        print(f"{'failed' if result.failed else 'done'}: {result.command} ({result.seconds:.0f} s)")
+        print(
+            f"{'failed' if result.failed else 'done'}: {result.command} ({result.seconds:.0f} s, of CPU {result.cpu:.0f} s)"
+        )
     print(f"report: {out / 'report.md'}")
     return 1 if any(result.failed for result in results) else 0
 

@@ -9,8 +9,10 @@ The stamps are those that the log happens to have, on the driver and its actors:
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from reward_fns.score import compute_score
 from verl_ext.run_log import read
 
 STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)[.,](\d{3})")
+ROWS = re.compile(r"task/.+/rows")
 LAUNCH = "ray init kwargs"
 # What a phase of the start ends with -> what the phase is. Fixed texts of Ray and verl 0.9.1.
 START = {
@@ -93,10 +97,35 @@ def rewards_line(entries: Sequence[dict[str, Any]]) -> str:
     alone = [entry["timing_s/reward"] for entry in steps if "timing_s/reward" in entry]
     if alone:
         return f"Rewards are computed after generation, {np.mean(alone):.2f} s a step: they do not hide behind it."
-    return (
-        f"No step of {len(steps)} has a timer `reward`: the reward workers judge each response as it ends, while others "
-        "are still being generated, so that rewards cost the step nothing beside `gen`."
-    )
+    return f"No step of {len(steps)} has a timer `reward`: responses are judged inside `gen`, each as it ends."
+
+
+def judged_again(run: Path, entries: Sequence[dict[str, Any]]) -> list[str]:
+    """CPU time of the rewards of one step, from judging the run's last logged validation again, beside `gen`."""
+    files = sorted((run / "validation").glob("*.jsonl"), key=lambda path: int(path.stem))
+    gen = [entry["timing_s/gen"] for entry in entries if entry.get("timing_s/gen")]
+    responses = [sum(v for k, v in entry.items() if ROWS.fullmatch(k)) for entry in entries if "timing_s/gen" in entry]
+    if not files or not gen or not sum(responses):
+        return []
+    rows, spent, wrong, skipped = [json.loads(line) for line in files[-1].read_text().splitlines()], 0.0, 0, 0
+    for row in rows:
+        begun = time.process_time()
+        try:
+            extra = {"task": row["task"], "response_tokens": row["response_tokens"]}
+            accuracy = compute_score(row["task"], row["output"], row["gts"], extra)["accuracy"]
+        except (KeyError, ValueError):  # a task whose verifier needs the row's `info`, which verl does not log
+            skipped += 1
+            continue
+        spent += time.process_time() - begun
+        wrong += abs(accuracy - row["accuracy"]) > 1e-6
+    if skipped == len(rows):
+        return []
+    each, count = spent / (len(rows) - skipped), np.mean(responses)
+    return [
+        f"Judging {files[-1].name} again takes {1e3 * each:.2f} ms of CPU a response ({wrong} of {len(rows) - skipped} "
+        f"judged otherwise, {skipped} without `info` left out): {each * count:.2f} s for the {count:.0f} responses "
+        f"of a step, {100 * each * count / np.mean(gen):.1f} % of `gen`."
+    ]
 
 
 def table(phases: Sequence[tuple[str, float]], total: float, spreads: Sequence[str] | None = None) -> list[str]:
@@ -118,6 +147,7 @@ def describe(run: Path) -> list[str]:
     means = [(title, float(seconds.mean())) for title, seconds in steps]
     spreads = [f"{seconds.min():.2f} to {seconds.max():.2f}" for _, seconds in steps]
     lines += [f"Steps: {len(steps[-1][1])}", *table(means, means[-1][1], spreads), "", rewards_line(entries)]
+    lines += judged_again(run, entries)
     if tests := [entry["timing_s/testing"] for entry in entries if entry.get("timing_s/testing")]:
         lines += [
             f"Validation during training, outside of the steps: {np.mean(tests):.1f} s each, {len(tests)} of them."

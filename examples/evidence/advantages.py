@@ -115,6 +115,8 @@ def moments_table(values: Mapping[str, np.ndarray], signal: np.ndarray) -> list[
 
 
 def zero_signal_table(values: Mapping[str, np.ndarray], zero: np.ndarray) -> list[str]:
+    if not zero.any():
+        return ["None.", ""]
     rows = []
     for name, value in values.items():
         own, total = np.abs(value[zero]), np.abs(value).sum()

@@ -1,0 +1,97 @@
+"""What the evidence says of the estimators holds on any seed, and recorded rewards are read as they were stored."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
+import advantages
+import reward_batches
+from advantages import ESTIMATORS, Source
+
+SYNTHETIC = Source("synthetic", [reward_batches.synthetic(1, 2)])
+OURS = ("G2RPO", "G2RPO, GDPO form")
+RANKS = (*OURS, "G2RPO, as published")
+
+
+@pytest.fixture(scope="module")
+def values():
+    return {name: SYNTHETIC.advantages(one) for name, one in ESTIMATORS.items()}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_every_estimator_gives_every_response_a_number(values, name):
+    assert values[name].shape == SYNTHETIC.task.shape
+    assert np.isfinite(values[name]).all() and values[name].std() > 0.1
+
+
+@pytest.mark.parametrize("name", RANKS)
+@pytest.mark.parametrize("kind", ["scale", "outliers"])
+def test_a_spoilt_task_changes_no_other_tasks_advantage(values, name, kind):
+    task = "binary, 50 % right"
+    after = SYNTHETIC.changed(lambda batch: reward_batches.spoilt(batch, task, kind, 0)).advantages(ESTIMATORS[name])
+    others = SYNTHETIC.task != task
+    assert (after[others] == values[name][others]).all()
+    assert kind == "scale" or (after[~others] != values[name][~others]).any()
+
+
+def test_without_division_a_task_ten_times_as_large_weighs_ten_times_as_much(values):
+    rows = advantages.spoilt_table(SYNTHETIC, {"Dr.GRPO": values["Dr.GRPO"]}, "scale", 0)
+    assert "| Dr.GRPO | 0 | 10.00 (10.00 to 10.00) |" in rows[2]
+
+
+def test_groups_without_signal_get_zero_from_ours_and_a_push_from_the_published_form(values):
+    zero = SYNTHETIC.zero_signal
+    assert 0.05 < zero.mean() < 0.5
+    assert all((values[name][zero] == 0).all() for name in OURS)
+    assert np.abs(values["G2RPO, as published"][zero]).mean() > 0.05
+
+
+def test_float_noise_splits_no_ties_of_ours(values):
+    rng = np.random.default_rng(0)
+    noisy = SYNTHETIC.changed(lambda batch: reward_batches.add_noise(batch, 1e-7, rng))
+    assert np.corrcoef(noisy.advantages(ESTIMATORS["G2RPO"]), values["G2RPO"])[0, 1] > 0.999
+
+
+def rewards(task, count):
+    return [[task, 0.1 + at / 10, at / 10, 1.0, 0.0, 0.0, 5] for at in range(count)]
+
+
+def stored(path, steps):
+    path.write_bytes(gzip.compress(json.dumps({"rewards": steps}).encode()))
+    return path
+
+
+def test_recorded_rewards_come_in_the_order_of_the_steps(tmp_path):
+    path = stored(tmp_path / "grpo-0.json.gz", {"10": rewards("b", 8), "9": rewards("a", 8) + rewards("c", 8)})
+    first, second = reward_batches.recorded(path)
+    assert [len(first.task), len(second.task), first.task[-1], second.task[0]] == [16, 8, "c", "b"]
+    assert second.score[3] == pytest.approx(0.4) and second.parts["accuracy"][3] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("rows", [rewards("a", 7), rewards("a", 7) + rewards("b", 9)])
+def test_rewards_of_torn_groups_are_refused(tmp_path, rows):
+    with pytest.raises(ValueError, match=r"step 3: \d+ rewards are no whole groups of 8"):
+        reward_batches.recorded(stored(tmp_path / "grpo-0.json.gz", {"3": rows}))
+
+
+def test_the_command_writes_tables_of_both_origins_and_a_figure(tmp_path, monkeypatch):
+    path = stored(tmp_path / "grpo-0.json.gz", {"1": rewards("a", 8) + rewards("b", 8)})
+    arguments = ["--steps", "1", "--out", str(tmp_path), "--rewards", str(path)]
+    monkeypatch.setattr(sys, "argv", ["advantages.py", *arguments])
+    monkeypatch.setattr(reward_batches, "PROMPTS", 2)
+    advantages.main()
+    text = (tmp_path / "advantages.md").read_text()
+    for wanted in (
+        "Recorded rewards: grpo-0.json.gz",
+        "## Synthetic rewards: 128 responses",
+        "## Recorded rewards: 16 ",
+    ):
+        assert wanted in text
+    assert (tmp_path / "advantages.png").stat().st_size > 10_000
