@@ -31,7 +31,7 @@ def compute_score(
 
     - accuracy: the hardened reward of the answer, 0 without a valid answer block; `acc` is the official figure, which
       then judges the text after the last closing thinking tag.
-    - length: the envelope's value at `length_tokens`, which is `extra_info["response_tokens"]` or, by the setting
+    - length: the envelope's value at the counted tokens: `extra_info["response_tokens"]` or, by the setting
       `length_scope`, `extra_info["thinking_tokens"]`; 0 where accuracy < 0.5 unless the gate says otherwise, and 0 for
       truncated responses. Without a token count or an envelope its weight goes to accuracy. Unknown counts are -1.
     - structure: share of the JSON that is right, 0 where the format is wrong.
@@ -131,7 +131,6 @@ def _result(
         "structure": float(structure),
         "length": float(length),
         "response_tokens": float(-1 if tokens is None else tokens),
-        "length_tokens": float(-1 if counted is None else counted),
         "truncated": truncated,
         "verifiable": verdict.official is not None,
         "task": task.name,

@@ -67,13 +67,14 @@ class VerlExtRewardManager(RewardManagerBase):
     def _score(self, row: dict[str, Any], response_ids: Any, extra_info: dict[str, Any]) -> dict[str, Any]:
         text = self._decode(response_ids)
         data_source, truth = row["data_source"], row["reward_model"]["ground_truth"]
+        known = {"row": f"{data_source}/{extra_info.get('index')}", "length_tokens": float(len(response_ids))}
         if self.custom is not None:
-            return dict(
-                self.custom(data_source=data_source, solution_str=text, ground_truth=truth, extra_info=extra_info)
-            )
+            own = self.custom(data_source=data_source, solution_str=text, ground_truth=truth, extra_info=extra_info)
+            return known | dict(own)
         task = resolve_task(data_source, extra_info)
         settings = self.settings.for_task(task.name, extra_info.get("category") or task.category).reward
         if settings.length_scope == "thinking":
             extra_info["thinking_tokens"] = tokens_before(response_ids, text, OPEN, self._decode)
+            known["length_tokens"] = float(extra_info["thinking_tokens"])
         result = compute_score(data_source, text, truth, extra_info, settings=settings)
-        return result | {"row": f"{data_source}/{extra_info.get('index')}"}
+        return result | known

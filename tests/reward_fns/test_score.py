@@ -30,7 +30,6 @@ def test_right_and_well_formed() -> None:
         "structure": 0.0,
         "length": 0.0,
         "response_tokens": -1.0,
-        "length_tokens": -1.0,
         "truncated": False,
         "verifiable": True,
         "task": "arithmetic",
@@ -82,11 +81,10 @@ def test_length_scope_decides_which_tokens_the_envelope_sees() -> None:
     whole = score("arithmetic", respond("62"), "62", ENVELOPE, **counts)
     settings = RewardSettings(envelope=ENVELOPE.envelope, length_scope="thinking")
     thinking = score("arithmetic", respond("62"), "62", settings, **counts)
-    assert (whole["length_tokens"], whole["length"]) == (45.0, 0.25)
-    assert (thinking["length_tokens"], thinking["length"]) == (15.0, 0.5)
+    assert (whole["length"], thinking["length"]) == (0.25, 0.5)
     assert thinking["response_tokens"] == 45.0
     uncounted = score("arithmetic", respond("62"), "62", settings, response_tokens=45)
-    assert (uncounted["score"], uncounted["length_tokens"]) == (1.0, -1.0)
+    assert (uncounted["score"], uncounted["length"]) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("tokens", [15, 25, 60])
@@ -98,7 +96,7 @@ def test_the_score_can_be_composed_again_from_its_result() -> None:
     """What the trainer relies on where the envelope follows the lengths."""
     found = score("shape_box", respond('{"boxes": [1, 2, 30, 40]}'), "[1, 2, 30, 40]", ENVELOPE, response_tokens=35)
     parts = {"accuracy": found["accuracy"], "well_formed": found["format"], "structure": found["structure"]}
-    again = compose(**parts, tokens=found["length_tokens"], truncated=found["truncated"], settings=ENVELOPE)
+    again = compose(**parts, tokens=found["response_tokens"], truncated=found["truncated"], settings=ENVELOPE)
     assert again == (found["score"], found["length"])
 
 

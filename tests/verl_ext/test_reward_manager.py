@@ -112,4 +112,6 @@ def test_custom_reward_function_takes_over(compose_config, tmp_path):
         "    return {'score': extra_info['response_tokens'] / 10}\n"
     )
     manager, row = manager_and_row(compose_config, "one two three", custom=str(path))
-    assert run(manager, row)["reward_score"] == 0.3
+    result = run(manager, row)
+    assert result["reward_score"] == 0.3
+    assert result["reward_extra_info"]["row"] == "offline/arithmetic/7"

@@ -106,7 +106,7 @@ def test_under_the_static_envelope_the_driver_finds_the_manager_s_own_score(queu
     extra = {"task": "arithmetic", "response_tokens": 70, "index": 0}
     text = "<thinking>t</thinking><answer>62</answer>"
     scored = compute_score("offline/arithmetic", text, "62", extra, settings=own)
-    store["extra_fields"] = [{"reward_extra_info": dict(scored)}] * 6
+    store["extra_fields"] = [{"reward_extra_info": scored | {"length_tokens": 70.0}}] * 6
     before = store["rm_scores"]
     shaping.move_envelopes(batch, settings, {})
     assert store["rm_scores"] is before  # nothing differed, so nothing was written
