@@ -1,9 +1,11 @@
 """The number that a LaTeX arithmetic expression stands for, without eval: the numeric core of MathVision's rule.
 
 MathVision runs `eval(str(latex2sympy(text)))` (latex2sympy2 1.9.1, its names from `math`). This parser covers what that
-gives a real number for, except \\mathit, \\mod, matrices and gcd of anything but integers. Integers stay integers, as
-there. Its traps: implicit products bind tighter than a division (1/2\\pi is 1/(2\\pi)), 2\\frac{1}{2} is 1, angles are
-radians, e and \\ln have no value, e^2 has one.
+gives a real number for. Integers stay integers, as there. Its traps: implicit products bind tighter than a division
+(1/2\\pi is 1/(2\\pi)), 2\\frac{1}{2} is 1, angles are radians, e and \\ln 2 have no value, e^2 and \\ln_3 2 have one.
+
+Left out: determinants, \\binom and \\gcd of anything but whole numbers, and a slip of SymPy's printer, which loses the
+brackets of some denominators behind a minus sign: -\\frac{1}{2\\pi} is evaluated as -1/2*pi there, as -1/(2\\pi) here.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from .latex_tokens import BAD, END, tokens_of
 MAX_CHARS = 500
 MAX_DEPTH = 30
 MAX_BITS = 4_000
-MAX_COUNT = 2_000
+MAX_COUNT = 1_000
 """Largest argument of ! and \\binom."""
 
 _CONSTANTS = {"pi": math.pi, "tau": math.tau}
@@ -47,7 +49,8 @@ def latex_number(text: str, *, leading: bool = False) -> int | float | None:
         parser = _Parser(tokens_of(text), leading)
         value = parser.relation()
         done = parser.peek() != BAD if leading else parser.peek() == ""
-        return value if done and (isinstance(value, int) or math.isfinite(value)) else None
+        small = value.bit_length() <= MAX_BITS if isinstance(value, int) else math.isfinite(value)
+        return value if done and small else None
     except (_NoNumber, ValueError, ZeroDivisionError, OverflowError):
         return None
 
@@ -94,7 +97,7 @@ class _Parser:
         return sign * value
 
     def _continues(self, token: str, in_argument: bool) -> bool:
-        if token in _FUNCTIONS or token in ("sqrt", "e", "exp", "log") or token.startswith(("gcd", "lcm")):
+        if token in _FUNCTIONS or token in ("sqrt", "e", "exp", "log", "ln") or token.startswith(("gcd", "lcm")):
             return not in_argument
         return token in _BRACKETS or token in _CONSTANTS or token in ("frac", "binom") or _is_number(token)
 
@@ -105,6 +108,8 @@ class _Parser:
         value = self._atom(self._next())
         while self.peek() == "^":
             value = _raise(value, self._script())
+            if self.peek() == "_":
+                self._script()
         while (mark := self.peek()) in ("!", "'"):
             self._at += 1
             value = _factorial(value) if mark == "!" else value
@@ -127,8 +132,10 @@ class _Parser:
             value = self._braced()
             return math.sqrt(value) if root == 2 else _raise(value, 1 / root)
         if token == "e" and self.peek() == "^":
-            return _exp(self._script())
-        if token in _FUNCTIONS or token in ("exp", "log"):
+            power = self._script()
+            if self.peek() != "_":
+                return _exp(power)
+        if token in _FUNCTIONS or token in ("exp", "log", "ln"):
             return self._function(token)
         if token.startswith(("gcd", "lcm")):
             return (math.gcd if token[0] == "g" else math.lcm)(*map(int, token[4:-1].split(",")))
@@ -143,7 +150,9 @@ class _Parser:
         power = scripts.get("^", 0)
         if power == -1 and f"arc{name}" in _FUNCTIONS:
             name, power = f"arc{name}", 0
-        if name == "log":
+        if name == "ln" and "_" not in scripts:
+            raise _NoNumber
+        if name in ("log", "ln"):
             value: int | float = math.log(argument, scripts.get("_", 10))
         else:
             value = _exp(argument) if name == "exp" else _FUNCTIONS[name](argument)

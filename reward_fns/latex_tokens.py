@@ -21,7 +21,7 @@ _WORDS = (
 )
 _ENDS = r"[.&]|\\\\|\\(?:m?right|to|r(?:vert|ceil|group|brack)|x?(?:long|left)?rightarrow|end\{[pb]?matrix\})|<->"
 _COMMANDS = (
-    r"sqrt|pi|tau(?![ \t\r\n]*_)|cdot|times|div|over(?!line|rightarrow)|exp|log|floor|choose"
+    r"sqrt|pi|tau(?![ \t\r\n]*_)|cdot|times|div|over(?!line|rightarrow)|exp|log|ln|floor|choose"
     r"|(?:sin|cos|tan)h?|arc(?:sin|cos|tan)h?|ar(?:sin|cos|tan)h"
 )
 _BRACKETS = r"[()\[\]{}]|\\[{}]|\\[lr](?:brace|floor)"

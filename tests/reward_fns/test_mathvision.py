@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -54,9 +55,111 @@ def test_mathvision(answer: str, truth: str, info: dict[str, object], official: 
 
 
 @pytest.mark.parametrize(
+    ("answer", "truth", "official", "why"),
+    [
+        ("6)", "6", 1, "the source reads the longest valid beginning"),
+        ("6]", "6", 1, "and ignores brackets that close nothing"),
+        ("6_{10}", "6", 1, "indices"),
+        ("6.because", "6", 1, "and text behind a dot"),
+        ("6&7", "6", 1, "or a column"),
+        ("6 triangles", "6", 1, "or what starts with a function's name (tr)"),
+        ("5 diagonals", "5", 1, "diag"),
+        ("6 cm", "6", 0, "other letters are unknown symbols"),
+        ("6,7", "6", 0, "a list"),
+        ("6;", "6", 0, "an unfinished list"),
+        ("(6", "6", 0, "an open bracket"),
+        ("(1000!1000!,1)", "(2,1)", 0, "more digits than Python prints"),
+        ("6?", "6", 0, "no token at all"),
+        ("|6|", "6", 0, "Abs is no name of math"),
+        ("~6", "6", 1, "white space"),
+        (r"6\quad", "6", 1, "white space"),
+        ("6'7", "42", 1, "a transposition, then a product"),
+        (r"\{6\}", "6", 1, "set braces are brackets"),
+        ("5", "x=5", 1, "the value that a gold assigns"),
+        (r"\frac{1}{2\pi}", r"1/2\pi", 1, "implicit products come before divisions"),
+        ("1024", "2^(10)", 0, "no exponents in round brackets"),
+        ("7.39", "e^2", 1, "e with an exponent"),
+        ("2.72", "e", 0, "the bare name E is not known"),
+        ("6e0", "6", 0, "nor is scientific notation"),
+        ("-0.99", r"\sin 30", 1, "radians"),
+        (r"\log_{2}{64}", "6", 1, "logarithms"),
+        ("0.69", r"\ln 2", 0, "log(2, E)"),
+        (r"\binom{4}{2}", "6", 1, "binomials"),
+        (r"\lfloor6.2\rfloor", "6", 1, "floors"),
+        (r"\lceil5.2\rceil", "6", 0, "ceiling is no name of math"),
+        ("(9/3, 4)", "(3,4)", 0, "tuples are compared as text: 3.0"),
+        ("(3.0, 4.00)", "(3,4)", 1, "decimals of integers are integers"),
+    ],
+)
+def test_official_figure_of_mathvision(answer: str, truth: str, official: float, why: str) -> None:
+    assert verify("mathvision", answer, truth, FREE).official == official, why
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("6", 6),
+        ("6)×", 6),
+        ("6×", None),
+        ("6.5.", 6.5),
+        ("1.2.3", 0.36),
+        ("2+)", None),
+        ("3!^2", 6),
+        ("2^3^2", 64),
+        ("2^-1", None),
+        (r"2^\frac{1}{2}", None),
+        ("6/2(3)", 1),
+        ("12345,678", 12345678),
+        ("1,2345", 6170),
+        (r"(5)\%", None),
+        (r"600\%", 6),
+        ("2<3", 1),
+        (r"3\le 2", 0),
+        ("x=y=6", 6),
+        ("2x=6", None),
+        ("(5)_{2}", 20),
+        (r"{6\choose2}", 15),
+        (r"\binom{3000}{2}", None),
+        (r"2\tau", 4 * math.pi),
+        (r"\tau_1", None),
+        (r"\pix", None),
+        (r"1\over2", 0.5),
+        (r"1\overline{2}", None),
+        ("e^{1}", None),
+        ("e^0", 1),
+        ("2e^3", 2 * math.exp(3)),
+        (r"\exp^2(3)", math.exp(6)),
+        (r"\sin2*3", math.sin(6)),
+        (r"\sin(2)3", 3 * math.sin(2)),
+        (r"\sin2\cos3", math.sin(2) * math.cos(3)),
+        (r"\sin\cos3", math.sin(math.cos(3))),
+        (r"\sin2^2", math.sin(4)),
+        (r"\sin^2(2)", math.sin(2) ** 2),
+        (r"\sin^{-1}0.5", math.asin(0.5)),
+        (r"\arctan^{-1}(1)", 1 / math.atan(1)),
+        (r"\operatorname{arsinh}1", math.asinh(1)),
+        (r"\arcsin2", None),
+        (r"\cot2", None),
+        (r"\log_2^2(8)", 9),
+        (r"\log_28", None),
+        (r"\ln_{2}8", 3),
+        ("2^3_", None),
+        ("2^3_2!", 40320),
+        (r"\log_{1}8", None),
+        (r"\log0", None),
+        (r"\gcd(6,120)", 6),
+        (r"\operatorname{lcm}(6, 4)", 12),
+        (r"\max(6,2)", None),
+        (r"\lfloor-6.5\rfloor2", -14),
+        (r"\sqrt[3]{8}", 2),
+        (r"\sqrt[3]{-8}", None),
+        (r"\left(6)", None),
+        (r"6\right)", 6),
+        (r"\sin" * 100 + "1", None),
+        ("e^{" * 100, None),
+        ("1000!" * 100, None),
+        (r"\lcm(" + "999999937," * 48 + "7)", 7 * 999999937),
+        ("9^{9}" * 100, 9**900),
         ("1,234", 1234),
         ("157/50", 3.14),
         (".5", 0.5),
@@ -94,6 +197,10 @@ def test_latex_number(text: str, value: float | None) -> None:
     found = latex_number(text, leading=True)
     assert found == pytest.approx(value) if value is not None else found is None
     assert time.process_time() - start < 3
+
+
+def test_a_whole_text_is_read_unless_the_beginning_is_asked_for() -> None:
+    assert [latex_number(text) for text in ("6)", "6_0", "6.", "6 tr", "2^(3)", "6")] == [None] * 4 + [8, 6]
 
 
 def test_a_truth_that_is_no_option_is_an_error() -> None:
