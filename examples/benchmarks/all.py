@@ -193,9 +193,8 @@ def main() -> int:
     figures = {kind: merged(results, kind) for kind in ("ratios", "growth")}
     (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     for result in results:
-        print(
-            f"{'failed' if result.failed else 'done'}: {result.command} ({result.seconds:.0f} s, of CPU {result.cpu:.0f} s)"
-        )
+        state = "failed" if result.failed else "done"
+        print(f"{state}: {result.command} ({result.seconds:.0f} s, of CPU {result.cpu:.0f} s)")
     print(f"report: {out / 'report.md'}")
     return 1 if any(result.failed for result in results) else 0
 

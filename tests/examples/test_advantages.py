@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
 import advantages
@@ -95,3 +96,12 @@ def test_the_command_writes_tables_of_both_origins_and_a_figure(tmp_path, monkey
     ):
         assert wanted in text
     assert (tmp_path / "advantages.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("policy", entropy_toy.POLICIES)
+def test_only_the_true_entropy_falls_above_the_band(policy):
+    logits = torch.tensor(entropy_toy.POLICIES[policy], dtype=torch.float64, requires_grad=True)
+    assert entropy_toy.entropy(logits) > entropy_toy.HIGH
+    ours = torch.autograd.grad(entropy_toy.entropy(logits), logits)[0]
+    assert entropy_toy.change(logits, ours) < 0
+    assert all(entropy_toy.change(logits, entropy_toy.published(logits, n)) > 0 for n in entropy_toy.TOKENS)
