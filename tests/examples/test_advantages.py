@@ -13,6 +13,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
 import advantages
+import entropy_toy
 import reward_batches
 from advantages import ESTIMATORS, Source
 
