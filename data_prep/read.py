@@ -15,6 +15,7 @@ from data_prep.read_text import json_rows, jsonl_rows, tsv_rows
 from data_prep.source import Options, Source
 
 BATCH = 32
+CHUNK = 1 << 20
 
 
 class RawRow(NamedTuple):
@@ -30,9 +31,11 @@ class RawRow(NamedTuple):
 def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a parquet file, a batch in memory at a time."""
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH, use_threads=False):
-                yield from batch.to_pylist()
+        # Page by page and group by group: otherwise pyarrow holds what it has read until the end of the file.
+        with pq.ParquetFile(path, buffer_size=CHUNK, pre_buffer=False) as file:
+            for group in range(file.num_row_groups):
+                for batch in file.iter_batches(BATCH, row_groups=[group], use_threads=False):
+                    yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} cannot be read (cut off, or no parquet file?): {error}") from error
 

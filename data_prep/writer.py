@@ -26,7 +26,11 @@ IMAGE_BYTES = "images.list.element.bytes"
 def open_parquet(path: Path, schema: pa.Schema = SCHEMA) -> pq.ParquetWriter:
     """A writer that stores images as they are, since they are compressed, and the same image of a row group once."""
     codecs = {name: "none" if name == IMAGE_BYTES else "zstd" for field in schema for name in _leaves(field)}
-    return pq.ParquetWriter(path, schema, compression=codecs, dictionary_pagesize_limit=2 * GROUP_BYTES)
+    # Statistics would hold the least and the greatest image of every row group.
+    described = [name for name in codecs if name != IMAGE_BYTES]
+    return pq.ParquetWriter(
+        path, schema, compression=codecs, dictionary_pagesize_limit=2 * GROUP_BYTES, write_statistics=described
+    )
 
 
 def _leaves(field: pa.Field) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import tracemalloc
 
 import datasets
@@ -166,6 +167,19 @@ def test_a_json_list_is_read_in_pieces(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < path.stat().st_size / 2
+
+
+@pytest.mark.parametrize("group", [20, 400])
+def test_a_parquet_file_is_read_in_pieces(tmp_path, group):
+    noise = random.Random(0)
+    table = pa.table({"image": [noise.randbytes(100_000) for _ in range(400)]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=group, write_batch_size=10, use_dictionary=False)
+    del table
+    before, peak = pa.total_allocated_bytes(), 0
+    for row in local_rows(tmp_path / "a.parquet", SOURCE, VAL):
+        assert len(row.values["image"]) == 100_000
+        peak = max(peak, pa.total_allocated_bytes() - before)
+    assert peak < 12_000_000
 
 
 @pytest.fixture
