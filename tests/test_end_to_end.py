@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from examples.kill_and_resume import ENVIRONMENT, TOLERANCE, difference, last_step, until_killed
+from data_prep.schema import read_row_image
 from verl_ext.run_log import read
 
 pytestmark = [
@@ -105,7 +108,7 @@ def test_metrics_per_task(resumed_run):
 
 
 def test_validation_rows_pair(resumed_run):
-    ends = [(resumed_run / "validation" / f"{step}.jsonl").read_text().splitlines() for step in (0, 3)]
+    ends = [(resumed_run / "validation" / f"{step}.jsonl").read_text().splitlines() for step in (0, 4)]
     first, last = ({json.loads(line)["row"] for line in lines} for lines in ends)
     assert first == last
     assert len(first) == VALIDATION
@@ -136,3 +139,18 @@ def test_stock_verl_with_g2rpo(prepared, tmp_path):
         module="verl.trainer.main_ppo",
     )
     assert "val-core/offline/" in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_a_checkpoint_becomes_a_model_that_answers(prepared, resumed_run, tmp_path):
+    """verl's own merger, as docs/scaling.md has it."""
+    shards = resumed_run / "checkpoints" / "global_step_2" / "actor"
+    folder = tmp_path / "model"
+    call("verl.model_merger", "merge", "--backend", "fsdp", "--local_dir", shards, "--target_dir", folder)
+    model, processor = AutoModelForImageTextToText.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+    row = pq.read_table(prepared / "data" / "val.parquet").slice(0, 1).to_pylist()[0]
+    question = row["prompt"][0]["content"].removeprefix("<image>")
+    chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
+    text = processor.apply_chat_template(chat, add_generation_prompt=True)
+    inputs = processor(text=[text], images=[read_row_image(row)], return_tensors="pt")
+    answer = model.generate(**inputs, max_new_tokens=8, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+    assert processor.decode(answer, skip_special_tokens=True).strip()
