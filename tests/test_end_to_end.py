@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from examples.kill_and_resume import ENVIRONMENT, TOLERANCE, difference, last_step, until_killed
 from data_prep.schema import read_row_image
+from examples.kill_and_resume import ENVIRONMENT, TOLERANCE, difference, last_step, until_killed
 from verl_ext.run_log import read
 
 pytestmark = [
