@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 from dataclasses import dataclass
 
 import pytest
 
-from data_prep.parallel import CHUNK, make_rows
+from data_prep.parallel import CHUNK, make_rows, map_in_order
 
 COUNTS = {"train": 3 * CHUNK + 5, "val": 2}
 EXPECTED = [(split, {"split": split, "index": index}) for split, count in COUNTS.items() for index in range(count)]
@@ -48,3 +49,27 @@ def test_what_goes_wrong_in_a_worker_reaches_the_caller(source, message):
     with pytest.raises(RuntimeError, match=message):
         list(make_rows(source, COUNTS, workers=2))
     assert not multiprocessing.active_children()
+
+
+def doubled(text: bytes) -> bytes:
+    if text == b"full":
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return text * 2
+
+
+def test_items_larger_than_a_pipe_go_both_ways():
+    items = [bytes([number]) * 1_000_000 for number in range(12)]
+    assert list(map_in_order(doubled, iter(items), workers=2)) == [item * 2 for item in items]
+
+
+def test_items_are_drawn_only_a_few_ahead():
+    drawn: list[int] = []
+    results = map_in_order(doubled, (drawn.append(n) or b"x" for n in range(1000)), workers=2)
+    assert next(results) == b"xx" and len(drawn) < 10
+    results.close()
+    assert not multiprocessing.active_children()
+
+
+def test_a_full_disk_in_a_worker_is_still_an_oserror():
+    with pytest.raises(OSError, match="No space left"):
+        list(map_in_order(doubled, [b"a", b"full"], workers=2))
