@@ -65,6 +65,15 @@ class Conversion:
     def _store(self) -> ImageStore:
         return ImageStore(self.images)
 
+    @cached_property
+    def _data_source(self) -> str:
+        """The source's name, with the split and the variant where they are not its first: validation tells rows apart
+        by `data_source/index`, and verl reports a figure for each data source."""
+        parts = [self.source.name]
+        parts += [self.options.split] if self.options.split not in self.source.splits[:1] else []
+        parts += [self.options.variant] if self.options.variant not in (None, *self.source.variants[:1]) else []
+        return "_".join(parts)
+
     def outcome(self, raw: RawRow) -> Outcome:
         """Raises for nothing that is wrong with the row."""
         found = Outcome(_id(self.source, raw.values))
@@ -99,7 +108,7 @@ class Conversion:
         question = in_convention(question, task.name, pictures, self.options.convention)
         size = {name: question.info[name] for name in ("width", "height") if question.kind == "box_pixels"}
         return make_row(
-            data_source=self.source.name + (UNVERIFIABLE_SUFFIX if question.unverifiable else ""),
+            data_source=self._data_source + (UNVERIFIABLE_SUFFIX if question.unverifiable else ""),
             task=task.name,
             category=category,
             index=0,

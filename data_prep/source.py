@@ -88,7 +88,7 @@ class Source:
     """A data set that can be prepared."""
 
     name: str
-    """As on the command line, and the rows' `data_source`."""
+    """As on the command line, and the rows' `data_source` (with `_split`, `_variant` where these are not the first)."""
     title: str
     """One line for `python -m data_prep list`."""
     splits: Sequence[str]
