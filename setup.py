@@ -18,7 +18,7 @@ CORE = [
     "hydra-core>=1.3,<1.4",
     "qwen-vl-utils>=0.0.14,<0.1",
     "pyarrow>=19",
-    "datasets",
+    "datasets>=4.7",
     "torchdata",
     "numpy>=2",
     "pillow",
@@ -35,6 +35,8 @@ CORE = [
     "tqdm",
     "jinja2",
     "nvtx",
+    "psutil",
+    "pyyaml",
     "cachetools",
 ]
 EXTRAS = {

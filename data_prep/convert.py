@@ -69,10 +69,10 @@ class Conversion:
     def _data_source(self) -> str:
         """The source's name, with the split and the variant where they are not its first: validation tells rows apart
         by `data_source/index`, and verl reports a figure for each data source."""
-        parts = [self.source.name]
-        parts += [self.options.split] if self.options.split not in self.source.splits[:1] else []
-        parts += [self.options.variant] if self.options.variant not in (None, *self.source.variants[:1]) else []
-        return "_".join(parts)
+        split, variant = self.options.split, self.options.variant
+        own = [split] if split not in self.source.splits[:1] else []
+        own += [variant] if variant and variant not in self.source.variants[:1] else []
+        return "_".join([self.source.name, *own])
 
     def outcome(self, raw: RawRow) -> Outcome:
         """Raises for nothing that is wrong with the row."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_prep.schema import SCHEMA
-from data_prep.writer import ROW_GROUP
+from data_prep.writer import ROW_GROUP, open_parquet
 
 PASS_RATE = pa.field("pass_rate", pa.float64())
 """The one column that a prepared file may have beside the schema's: see `passrate`."""
@@ -92,7 +92,7 @@ class TableWriter:
         self._file: pq.ParquetWriter | None = None
 
     def __enter__(self) -> TableWriter:
-        self._file = pq.ParquetWriter(self.partial, self.schema, compression="zstd")
+        self._file = open_parquet(self.partial, self.schema)
         return self
 
     def write(self, table: pa.Table) -> None:
