@@ -2,7 +2,8 @@
 
     python examples/benchmarks/import_time.py [--repeats 7]
 
-Differences are those of neighbours in time. Target: less than 0.3 s.
+CPU seconds, so that other work on the machine counts little; differences are those of neighbours in time. Target: less
+than 0.3 s.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from measure import ratios, save, spread
 
-CODE = "import time; start = time.perf_counter(); import verl; print(time.perf_counter() - start)"
+CODE = "import time; start = time.process_time(); import verl; print(time.process_time() - start)"
 # verl loads the entry points of its plug-in group that are named there, or none.
 KINDS = {
     "without": {"VERL_USE_EXTERNAL_PLUGINS": "none"},
