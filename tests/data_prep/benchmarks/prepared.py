@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import pyarrow.parquet as pq
 import raw_rows_a
 import raw_rows_b
 from PIL import Image
@@ -19,24 +20,23 @@ BENCHMARKS = (
 )
 PIXELS = 128 * 128
 """To which images are brought: 16 visual tokens."""
-TAKEN = {"mmmu": 4, "onethinker": 11, "offline": 2}
-"""Rows in the mixture: all of the sources that have several images, none, or videos; one of the others."""
-MIXED = sum(TAKEN.values()) + len(BENCHMARKS) - 1
+WHOLE = ("mmmu", "onethinker")
+"""All rows of these go into the mixture: several images, none, videos; of the others one."""
 TEXT_ROW = {**raw(13, "math", "7"), "problem": "How much is 3 + 4?", "data_type": "text", "images": None}
 
 
-def prepare_all(root: Path) -> dict[str, Path]:
+def prepare_all(root: Path, *, videos: bool) -> dict[str, Path]:
     """The parquet file of each of `BENCHMARKS`, from its first form, of `onethinker`, and of `offline`.
 
-    OneThinker's rows have an image, nothing beside the text, or a video as frames. Those whose video is a file are left
-    out: no package here reads one.
+    OneThinker's rows have an image, nothing beside the text, or, with `videos`, a video as frames. Those whose video is
+    a file are left out: none of the installed packages reads one.
     """
     files = {}
     for form in (*raw_rows_a.FORMS, *raw_rows_b.FORMS):
         if form.benchmark not in files:
             source = form.write(root / "raw" / form.benchmark)
             files[form.benchmark] = _prepare(form.benchmark, source, root / form.benchmark, form.split)
-    source = _write_onethinker(root / "raw" / "onethinker")
+    source = _write_onethinker(root / "raw" / "onethinker", videos)
     files["onethinker"] = _prepare("onethinker", source, root / "onethinker", "train")
     offline = ("prepare", "offline", "--out", str(root / "offline"), "--workers", "1", "--train", "96", "--val", "12")
     assert main([*offline]) == 0
@@ -44,8 +44,9 @@ def prepare_all(root: Path) -> dict[str, Path]:
 
 
 def mix_all(files: dict[str, Path], out: Path) -> Path:
-    """The mixture of `MIXED` rows as a parquet file."""
-    sources = [f"{name}={path}:{TAKEN.get(name, 1)}rows" for name, path in files.items()]
+    """The mixture as a parquet file."""
+    taken = {name: pq.read_metadata(files[name]).num_rows for name in WHOLE}
+    sources = [f"{name}={path}:{taken.get(name, 1)}rows" for name, path in files.items()]
     assert main(["mix", *sources, "--out", str(out)]) == 0
     return out / "train.parquet"
 
@@ -57,11 +58,11 @@ def _prepare(name: str, source: Path, out: Path, split: str) -> Path:
     return out / f"{split}.parquet"
 
 
-def _write_onethinker(folder: Path) -> Path:
+def _write_onethinker(folder: Path, videos: bool) -> Path:
     for number, name in enumerate(("images/a.png", *FRAMES)):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (100, 80), (40 * number, 90, 200)).save(path)
-    rows = [row for row in ROWS if not (row.get("videos") and isinstance(row["videos"][0], str))]
+    rows = [row for row in ROWS if "videos" not in row or (videos and isinstance(row["videos"][0], list))]
     (folder / "onethinker_rl_train.json").write_text(json.dumps([*rows, TEXT_ROW]))
     return folder
