@@ -92,3 +92,11 @@ def test_the_table_has_a_line_for_every_benchmark(run, files, capsys):
     evaluate(["table", str(run / "validation" / "0.jsonl"), "--data", *map(str, files.values())])
     shown = capsys.readouterr().out.partition("primary figure")[2]
     assert {line.split()[0] for line in shown.splitlines()[1:]} >= {*BENCHMARKS}
+
+
+def test_stored_answers_score_as_validation_in_the_run_did(run, files, capsys, tmp_path):
+    validation, data = str(run / "validation" / "0.jsonl"), ["--data", *map(str, files.values())]
+    evaluate(["table", validation, *data])
+    in_the_run = capsys.readouterr().out
+    evaluate(["score", validation, *data, "--out", str(tmp_path / "scored.jsonl")])
+    assert capsys.readouterr().out == in_the_run
