@@ -76,12 +76,12 @@ def mean_of_figures(benchmark: str, name: str, parts: Sequence[Figure], note: st
 
 def table(figures: Sequence[Figure]) -> str:
     """Aligned plain text, shares in percent, primary figures marked with *."""
-    lines = [f"{'benchmark':<20}{'figure':<36}{'value':>8}{'± SE':>7}{'95 % interval':>17}{'n':>7}{'left out':>10}"]
+    lines = [f"{'benchmark':<28}{'figure':<36}{'value':>8}{'± SE':>7}{'95 % interval':>17}{'n':>7}{'left out':>10}"]
     for figure in figures:
         scale = 1 if figure.unit == "points" else 100
         value, low, high = (f"{scale * number:.1f}" for number in (figure.value, figure.low, figure.high))
         se = "-" if figure.se is None else f"{scale * figure.se:.1f}"
         name = ("* " if figure.is_primary else "  ") + figure.name
-        line = f"{figure.benchmark:<20}{name:<36}{value:>8}{se:>7}{f'{low} to {high}':>17}{figure.n:>7}"
+        line = f"{figure.benchmark:<28}{name:<36}{value:>8}{se:>7}{f'{low} to {high}':>17}{figure.n:>7}"
         lines.append(f"{line}{figure.left_out or '':>10}  {figure.note}".rstrip())
     return "\n".join(lines)

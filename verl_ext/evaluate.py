@@ -81,7 +81,7 @@ def score(answers: Sequence[Path], data: Sequence[Path], settings: RewardSetting
 def full_table(figures: Sequence[Figure]) -> str:
     """The figures, and the primary ones beside the paper's."""
     lines = [table([*figures, *overall(figures)]), ""]
-    lines.append(f"{'primary figure':<20}{'here':>8}{'± SE':>7}  {'Qwen3-VL-8B':>12}{'OpenVLThinkerV2':>17}   (paper)")
+    lines.append(f"{'primary figure':<28}{'here':>8}{'± SE':>7}  {'Qwen3-VL-8B':>12}{'OpenVLThinkerV2':>17}   (paper)")
     for figure in figures:
         if not figure.is_primary:
             continue
@@ -90,7 +90,7 @@ def full_table(figures: Sequence[Figure]) -> str:
             ("-" if value is None else f"{value:g}") for value in PAPER.get(figure.benchmark, (None, None))
         )
         se = "-" if figure.se is None else f"{scale * figure.se:.1f}"
-        lines.append(f"{figure.benchmark:<20}{scale * figure.value:>8.1f}{se:>7}  {before:>12}{after:>17}")
+        lines.append(f"{figure.benchmark:<28}{scale * figure.value:>8.1f}{se:>7}  {before:>12}{after:>17}")
     return "\n".join(lines)
 
 

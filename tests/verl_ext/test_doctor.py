@@ -10,7 +10,7 @@ import pytest
 from data_prep.offline import OfflineSource
 from data_prep.writer import RowWriter
 from verl_ext.doctor import __main__ as command
-from verl_ext.doctor import environment, model
+from verl_ext.doctor import data, environment, model
 from verl_ext.tiny_model import build, rows
 from verl_ext.tiny_model.tokenizer import train_tokenizer
 
@@ -153,6 +153,15 @@ def in_pixels(row: dict) -> dict:
 def test_planted_fault_in_the_data_is_found(setup, tmp_path, change, message):
     found = [one for one in findings(setup, rewritten(setup, tmp_path, change)) if one.level == "fault"]
     assert any(message in one.message for one in found), found
+
+
+def test_rows_with_videos_are_warned_about(monkeypatch):
+    monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: None)
+    found = list(data.video_findings("train.parquet", 3, "qwen3_vl"))
+    assert [one.level for one in found] == ["warning", "warning"]
+    assert "another prompt" in found[1].message
+    monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: name == "decord")
+    assert list(data.video_findings("train.parquet", 3, "qwen2_5_vl")) == []
 
 
 def test_missing_column_is_named(setup, tmp_path):
