@@ -54,9 +54,16 @@ def test_wrong_usage_exits_with_2(capsys, arguments):
     assert caught.value.code == 2 and "usage:" in capsys.readouterr().err
 
 
+def interruptible() -> None:
+    """Where the tests themselves run in the background, their children would ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_leaves_nothing_half_written(tmp_path):
     command = [sys.executable, "-m", "data_prep", "prepare", "offline", "--out", str(tmp_path), "--train", "200000"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=interruptible
+    )
     partial = tmp_path / "train.parquet.partial"
     deadline = time.monotonic() + 60
     while not (partial.exists() and partial.stat().st_size > 10_000) and time.monotonic() < deadline:
