@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests: makes the environment if needed, runs the fast suite, then the real pipeline end to end (about ten minutes
+# All tests: makes the environment if needed, runs the fast suite, then the real pipeline end to end (a quarter of an hour
 # without a GPU). `FAST=1` leaves the second part out; further arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
