@@ -1,8 +1,8 @@
-"""Every patch of verl, each with the version it is for and the reason. `tests/verl_ext/test_verl_patches.py` fails when
-one is no longer needed.
+"""Every patch of verl, each with the version it is for and the reason. `tests/verl_ext/test_verl_patches.py` (for the
+videos `test_video_prompts.py`) fails when one is no longer needed.
 
-All but `position_ids`, `gdpo` and `log_calls` serve machines without a GPU and are active only where
-`VERL_PLATFORM=cpu` is set and no GPU is visible.
+All but `position_ids`, `gdpo`, `log_calls`, `video_tokens` and `video_positions` serve machines without a GPU and are
+active only where `VERL_PLATFORM=cpu` is set and no GPU is visible.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 import torch
 import wrapt
 
+from verl_ext import video_prompts
+
 
 def cpu_is_active() -> bool:
     return os.environ.get("VERL_PLATFORM", "").strip().lower() == "cpu" and not torch.cuda.is_available()
@@ -26,6 +28,8 @@ def apply() -> None:
     wrapt.register_post_import_hook(position_ids, "verl.utils.tensordict_utils")
     wrapt.register_post_import_hook(gdpo, "verl.trainer.ppo.core_algos")
     wrapt.register_post_import_hook(log_calls, "verl.trainer.ppo.v1.trainer_separate_async")
+    wrapt.register_post_import_hook(video_tokens, "verl.workers.rollout.utils")
+    wrapt.register_post_import_hook(video_positions, "verl.experimental.agent_loop.agent_loop")
     if not cpu_is_active():
         return
     from verl_ext import cpu_platform  # noqa: F401  registers the platform
@@ -84,6 +88,42 @@ def log_calls(trainer_separate_async: ModuleType) -> None:
     logger = trainer_separate_async.logger
     original = logger.info
     logger.info = lambda message, *args, flush=False, **kwargs: original(message, *args, **kwargs)
+
+
+def video_tokens(rollout_utils: ModuleType) -> None:
+    """verl 0.9.1, GPUs too: before vLLM expands the media again it collapses runs of pads alone. A video of Qwen3-VL is
+    several runs with times between them, so that vLLM expanded it twice.
+    """
+    original = rollout_utils.qwen2_5_vl_dedup_image_tokens
+
+    @functools.wraps(original)
+    def collapsed(prompt_ids: list[int], processor: Any) -> list[int]:
+        ids = original(prompt_ids, processor)
+        if type(processor).__name__ != "Qwen3VLProcessor":
+            return ids
+        start, end = processor.vision_start_token_id, processor.vision_end_token_id
+        return video_prompts.collapse_videos(ids, start=start, pad=processor.video_token_id, end=end)
+
+    rollout_utils.qwen2_5_vl_dedup_image_tokens = collapsed
+
+
+def video_positions(agent_loop: ModuleType) -> None:
+    """verl 0.9.1 with transformers 5.10, GPUs too: the positions of Qwen2.5-VL's videos are not those of vLLM.
+
+    verl does not hand on the seconds per time patch; transformers rounds them down to whole ones, and lets the text
+    behind a video begin inside the video's time.
+    """
+    worker = agent_loop.AgentLoopWorker
+    original = worker._compute_position_ids
+
+    @functools.wraps(original)
+    def with_rates(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(self.processor).__name__ == "Qwen2_5_VLProcessor":
+            self.processor.get_rope_index = functools.partial(video_prompts.qwen2_5_rope_index, self.processor)
+            self.processor.get_rope_index_kwargs = video_prompts.frame_rates
+        return original(self, *args, **kwargs)
+
+    worker._compute_position_ids = with_rates
 
 
 def vllm_version() -> None:
