@@ -28,7 +28,6 @@ SIZES = {
     "actor_rollout_ref.rollout.n": 4,
     "trainer.total_training_steps": 2,
     "trainer.total_epochs": 1,
-    "trainer.val_before_train": False,
     "trainer.test_freq": -1,
     "trainer.save_freq": -1,
     "trainer.resume_mode": "disable",
