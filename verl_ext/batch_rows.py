@@ -75,6 +75,17 @@ def valid_rows(batch: Any) -> np.ndarray:
     return np.array([not tag.get("is_padding", False) for tag in batch.tags], dtype=bool)
 
 
+def reward_events(batch: Any) -> dict[str, float]:
+    """`reward/verifier_<event>`: sums over the batch; nothing of a reward manager that does not count."""
+    own = [
+        extra.get("reward_extra_info", {})
+        for extra, valid in zip(_extra_fields(batch), valid_rows(batch), strict=True)
+        if valid
+    ]
+    names = {name for result in own for name in result if name.startswith("verifier_")}
+    return {f"reward/{name}": sum(result.get(name, 0.0) for result in own) for name in sorted(names)}
+
+
 def fetch_rows(batch: Any) -> Rows:
     """All that `metrics.task_metrics` wants of a batch after its update."""
     names = ("task", "category", "accuracy", "score", "format", "structure", "length", "truncated")

@@ -69,7 +69,7 @@ class Settings:
     """The `verl_ext:` block."""
 
     task_label: str = "task"
-    """What the estimator calls a task: the row's `task` or its `category`."""
+    """What the estimator calls a task: the row's `task`, its `category`, or its `problem_type` (problem_type.py)."""
     thinking_tag: str = "thinking"
     """Tag of the reasoning block in responses: thinking or think."""
     verify_timeout: float = 1.0

@@ -156,7 +156,7 @@ BLOCKS: dict[str, tuple[dict[str, Check], Callable[..., Any]]] = {
     "entropy_dual": (DUAL_KEYS, DualSettings),
 }
 TOP_KEYS: dict[str, Check] = {
-    "task_label": _one_of(("task", "category")),
+    "task_label": _one_of(("task", "category", "problem_type")),
     "thinking_tag": _one_of(THINKING_TAGS),
     "verify_timeout": _positive,
     "run_dir": _folder,

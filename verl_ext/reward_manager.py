@@ -7,6 +7,8 @@ of those before the answer, and whether the response was cut off at the limit.
 from __future__ import annotations
 
 import bisect
+import threading
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,7 +21,12 @@ from verl.experimental.reward_loop.reward_manager.registry import register
 from reward_fns.extract import OPEN
 from reward_fns.registry import resolve_task
 from reward_fns.score import compute_score
+from reward_fns.symbolic import pool
 from verl_ext import config as settings_of
+from verl_ext.problem_type import problem_type
+
+EVENTS = ("timeouts", "crashes")
+"""What the workers of symbolic verification count; a result carries them as `verifier_<event>`."""
 
 
 def tokens_before(ids: Any, text: str, mark: str, decode: Callable[[Any], str]) -> int:
@@ -49,6 +56,7 @@ class VerlExtRewardManager(RewardManagerBase):
         block = config.get("verl_ext")
         self.settings = settings_of.load(OmegaConf.to_container(block, resolve=True) if block is not None else {})
         self.response_limit = int(config.actor_rollout_ref.rollout.response_length)
+        self._counting, self._counted = threading.Lock(), Counter(pool().counters)
         self.custom = compute_score if (config.reward.get("custom_reward_function") or {}).get("path") else None
 
     async def run_single(self, data: DataProto) -> dict[str, Any]:
@@ -59,7 +67,15 @@ class VerlExtRewardManager(RewardManagerBase):
         extra_info.update(response_tokens=tokens, truncated=tokens >= self.response_limit)
         score = partial(self._score, item.non_tensor_batch, response_ids[:tokens], extra_info)
         result = await self.loop.run_in_executor(None, score)
-        return {"reward_score": result["score"], "reward_extra_info": result}
+        return {"reward_score": result["score"], "reward_extra_info": result | self._events()}
+
+    def _events(self) -> dict[str, float]:
+        """Events since the last result of this process: sums are exact, single rows may carry those of another."""
+        with self._counting:
+            new = Counter(pool().counters)
+            new.subtract(self._counted)
+            self._counted.update(new)
+        return {f"verifier_{event}": float(new[event]) for event in EVENTS}
 
     def _decode(self, ids: Any) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True)
@@ -77,4 +93,4 @@ class VerlExtRewardManager(RewardManagerBase):
             extra_info["thinking_tokens"] = tokens_before(response_ids, text, OPEN, self._decode)
             known["length_tokens"] = float(extra_info["thinking_tokens"])
         result = compute_score(data_source, text, truth, extra_info, settings=settings)
-        return result | known
+        return result | known | {"problem_type": problem_type(task, extra_info)}

@@ -141,6 +141,7 @@ class TaskAware(TaskFed):
         )
         responses = self.config.data.train_batch_size * self.config.actor_rollout_ref.rollout.n
         metrics["training/missing_responses"] = float(responses - int((rows.valid & rows.final).sum()))
+        metrics.update(batch_rows.reward_events(batch))
         self.run_log.write(global_steps, {**metrics, **advantage_histogram(rows)})
 
     def _val_metrics_update(self, data_sources: Any, sample_uids: Any, results: Any, *args: Any, **kwargs: Any) -> dict:

@@ -89,7 +89,7 @@ def test_global_keys_reach_the_reward():
         ({"tasks": []}, "verl_ext.tasks must map names"),
         ({"defaults": [1]}, "verl_ext.defaults must be a block"),
         ("task", "verl_ext must be a block"),
-        ({"task_label": "problem"}, "must be one of task, category"),
+        ({"task_label": "problem"}, "must be one of task, category, problem_type"),
         ({"thinking_tag": "reason"}, "must be one of thinking, think"),
         ({"verify_timeout": 0}, "must be greater than 0"),
         ({"run_dir": 3}, "must be a path or null"),

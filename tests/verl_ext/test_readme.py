@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from verl_ext.metrics import METRICS, SHAPING_METRICS
+from verl_ext.reward_manager import EVENTS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -47,6 +48,7 @@ def test_every_setting_is_in_the_table():
 def test_every_metric_is_in_the_table():
     text = part("Metrics")
     assert [name for name in (*METRICS, *SHAPING_METRICS) if f"`{name}`" not in text] == []
+    assert f"`reward/{{{', '.join(f'verifier_{event}' for event in EVENTS)}}}`" in text
 
 
 def test_files_that_the_readme_names_are_there():

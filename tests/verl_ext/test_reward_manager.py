@@ -9,6 +9,7 @@ from tensordict import TensorDict
 from verl import DataProto
 from verl.trainer.ppo.reward import load_reward_manager
 
+from reward_fns.symbolic import pool
 from verl_ext.reward_manager import tokens_before
 
 EXTRA = {"category": "math_vqa", "index": 7, "info": "{}"}
@@ -60,7 +61,27 @@ def test_tokens_and_truncation_reach_the_length_part(compose_config):
     info = run(manager, row)["reward_extra_info"]
     assert (info["response_tokens"], info["truncated"]) == (25, False)
     assert (info["acc"], info["length"], info["score"]) == (1.0, 1.0, pytest.approx(1.0))
-    assert info["row"] == "offline/arithmetic/7"
+    assert (info["row"], info["problem_type"]) == ("offline/arithmetic/7", "numerical")
+
+
+def test_events_of_the_symbolic_workers_are_counted_once(compose_config):
+    pool().counters["timeouts"] += 5  # before this manager
+    manager, row = manager_and_row(compose_config, "<answer> 62 </answer>")
+    pool().counters.update(timeouts=2, calls=3)
+    infos = [run(manager, row)["reward_extra_info"] for _ in range(2)]
+    pool().counters["crashes"] += 1
+    infos.append(run(manager, row)["reward_extra_info"])
+    assert [info["verifier_timeouts"] for info in infos] == [2.0, 0.0, 0.0]
+    assert [info["verifier_crashes"] for info in infos] == [0.0, 0.0, 1.0]
+
+
+def test_a_real_timeout_reaches_the_result(compose_config):
+    answer = "\\sum_{k=1}^{10000000} \\sin(k^2) \\cdot \\prod_{j=1}^{9} (x+j)^{99}"
+    settings = ["verl_ext.verify_timeout=0.001"]
+    text = f"<thinking> a </thinking> <answer> {answer} </answer>"
+    manager, row = manager_and_row(compose_config, text, truth="\\sqrt{5}+x", task="math", overrides=settings)
+    info = run(manager, row)["reward_extra_info"]
+    assert (info["verifier_timeouts"], info["accuracy"]) == (1.0, 0.0)
 
 
 def test_response_at_the_limit_is_truncated(compose_config):
@@ -115,3 +136,4 @@ def test_custom_reward_function_takes_over(compose_config, tmp_path):
     result = run(manager, row)
     assert result["reward_score"] == 0.3
     assert result["reward_extra_info"]["row"] == "offline/arithmetic/7"
+    assert result["reward_extra_info"]["verifier_timeouts"] == 0

@@ -141,3 +141,13 @@ def test_reward_without_labels_names_row_and_remedy(monkeypatch):
     batch = SimpleNamespace(keys=["u_0_0", "u_1_0"], partition_id="train")
     with pytest.raises(KeyError, match=r"row u_1_0 has no 'task'.*reward_manager"):
         batch_rows.fetch_rewards(batch, "task")
+
+
+def test_events_of_padding_rows_do_not_count(monkeypatch):
+    extras = [{"reward_extra_info": {"verifier_timeouts": n, "task": "a"}} for n in (2.0, 1.0, 4.0)]
+    monkeypatch.setattr(batch_rows.tq, "kv_batch_get", lambda **_: {"extra_fields": extras})
+    tags = [{}, {}, {"is_padding": True}]
+    batch = SimpleNamespace(keys=["u_0_0", "u_1_0", "u_2_0"], partition_id="train", tags=tags)
+    assert batch_rows.reward_events(batch) == {"reward/verifier_timeouts": 3.0}
+    monkeypatch.setattr(batch_rows.tq, "kv_batch_get", lambda **_: {"extra_fields": [{}] * 3})
+    assert batch_rows.reward_events(batch) == {}
