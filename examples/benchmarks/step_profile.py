@@ -33,7 +33,7 @@ START = {
     "create worker group": "placement of the workers",
     "model engine initialized": "actor process: imports, model, FSDP",
     "reward loop manager initialized": "reward workers (they go on starting in the background)",
-    "checkpoint engine manager initialized": "rollout server (vLLM: imports in three processes), agent loop",
+    "checkpoint engine manager initialized": "rollout server (vLLM: imports in its processes), agent loop",
     "Training Progress:   0%": "first weights to the rollout, validation before training",
 }
 # verl's timers of a step, which follow one another: `timing_s/<name>` -> what it is.
