@@ -9,6 +9,14 @@ G2RPO = ("algorithm.adv_estimator=g2rpo",)
 GRPO = ("algorithm.adv_estimator=grpo",)
 
 
+# The task whose entropy is driven out of its band, and no other, is shaped.
+BAND = (
+    *PLAIN,
+    "+verl_ext.tasks.point_to.entropy_coeff=0.02",
+    "+verl_ext.tasks.point_to.entropy_control=dual",
+)
+
+
 def stressed(kind: str) -> tuple[str, ...]:
     """A reward function that spoils one task: see stress_reward.py."""
     return (
@@ -36,6 +44,14 @@ ARMS: dict[str, tuple[str, ...]] = {
     "g2rpo_scaled": (*G2RPO, *PLAIN, *stressed("scaled")),
     "grpo_outliers": (*GRPO, *PLAIN, *stressed("outliers")),
     "g2rpo_outliers": (*G2RPO, *PLAIN, *stressed("outliers")),
+    "grpo_collapse": (*GRPO, *PLAIN, *stressed("collapsing")),
+    "grpo_collapse_band": (*GRPO, *BAND, *stressed("collapsing")),
+    "g2rpo_collapse": (*G2RPO, *PLAIN, *stressed("collapsing")),
+    "g2rpo_collapse_band": (*G2RPO, *BAND, *stressed("collapsing")),
+    "grpo_explode": (*GRPO, *PLAIN, *stressed("exploding")),
+    "grpo_explode_band": (*GRPO, *BAND, *stressed("exploding")),
+    "g2rpo_explode": (*G2RPO, *PLAIN, *stressed("exploding")),
+    "g2rpo_explode_band": (*G2RPO, *BAND, *stressed("exploding")),
 }
 TITLES = {
     "grpo": "GRPO",
@@ -51,4 +67,12 @@ TITLES = {
     "g2rpo_scaled": "G2RPO, digit_sum x 10",
     "grpo_outliers": "GRPO, digit_sum with outliers",
     "g2rpo_outliers": "G2RPO, digit_sum with outliers",
+    "grpo_collapse": "GRPO, point_to collapses",
+    "grpo_collapse_band": "GRPO, point_to collapses, band",
+    "g2rpo_collapse": "G2RPO, point_to collapses",
+    "g2rpo_collapse_band": "G2RPO, point_to collapses, band",
+    "grpo_explode": "GRPO, point_to explodes",
+    "grpo_explode_band": "GRPO, point_to explodes, band",
+    "g2rpo_explode": "G2RPO, point_to explodes",
+    "g2rpo_explode_band": "G2RPO, point_to explodes, band",
 }

@@ -17,6 +17,7 @@ from verl_ext import main_ppo
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
 import rollouts
 import stress_reward
+import stress_toy
 from arms import ARMS, TITLES
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,59 @@ def test_one_response_in_twenty_is_an_outlier_and_always_the_same():
     assert spoilt == scores("digit_sum")
     assert 5 < sum(score > 2 for score in spoilt) < 50
     assert max(scores("arithmetic")) <= 1
+
+
+def point(x: int, y: int, thinking: str = "quick look") -> str:
+    return f'<thinking>{thinking}</thinking><answer>{{"point_2d": [{x}, {y}]}}</answer>'
+
+
+@pytest.mark.parametrize(
+    ("text", "pay"),
+    [
+        (point(500, 500), 1.0),
+        (point(0, 1000), 0.0),
+        (point(250, 500), 0.75),
+        ("no answer", 0.0),
+        (point(9000, 500), 0.5),
+    ],
+)
+def test_nearness_pays_for_the_middle(text, pay):
+    assert stress_reward.nearness(text) == pytest.approx(pay)
+
+
+def test_rarity_pays_less_for_what_was_said_before_and_forgets():
+    stress_reward.forget()
+    assert [stress_reward.rarity("a b") for _ in range(3)] == [1.0, 0.0, 0.0]
+    assert stress_reward.rarity("a c") == 0.5
+    for number in range(stress_reward.RECENT):
+        stress_reward.rarity(f"x{number}")
+    assert stress_reward.rarity("a b") == 1.0
+
+
+@pytest.mark.parametrize("kind", ["collapsing", "exploding"])
+def test_an_entropy_stress_pays_one_task_otherwise_and_leaves_its_accuracy_true(kind):
+    stress_reward.forget()
+    judge, answer = getattr(stress_reward, kind), "<thinking>x</thinking><answer>7</answer>"
+    other = judge("offline/arithmetic", answer, "7", {"task": "arithmetic"})
+    assert other == stress_reward.compute_score("offline/arithmetic", answer, "7", {"task": "arithmetic"})
+    truth = '{"size": [128, 128], "counts": "P]4m0S30000000000000000000000000000000000000000000000000000000Po7"}'
+    info = {"task": "point_to", "info": '{"height": 128, "width": 128, "point_format": "relative_1000"}'}
+    spoilt = judge("offline/point_to", point(500, 900), truth, info)
+    assert spoilt["score"] == pytest.approx({"collapsing": 0.6, "exploding": 1.0}[kind])
+    assert spoilt["accuracy"] < 0.01 and spoilt["format"] == 1
+
+
+@pytest.mark.parametrize("estimator", ["GRPO", "G2RPO"])
+def test_without_a_band_the_toy_collapses_and_explodes_and_with_it_does_not(estimator):
+    last = {
+        (kind, banded): sum(stress_toy.train(kind, estimator, banded=banded)[-20:]) / 20
+        for kind in stress_toy.REWARDS
+        for banded in (False, True)
+    }
+    low, high = stress_toy.BAND
+    assert low < stress_toy.entropy(stress_toy.start()).item() < high
+    assert last["collapse", False] < 0.75 * low < 0.9 * low < last["collapse", True] < high
+    assert last["explode", False] > 1.5 * high > 1.1 * high > last["explode", True] > low
 
 
 RIGHT, WRONG = (f"<thinking> x </thinking><answer> {n} </answer>" for n in (7, 8))
