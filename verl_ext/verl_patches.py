@@ -1,8 +1,8 @@
-"""Every patch of verl, each with the version it is for and the reason. `tests/verl_ext/test_verl_patches.py` (for the
-videos `test_video_prompts.py`) fails when one is no longer needed.
+"""Every patch of verl, each with the version it is for and the reason. `tests/verl_ext/test_verl_patches.py` (for
+videos `test_video_prompts.py` and `test_video_files.py`) fails when one is no longer needed.
 
-All but `position_ids`, `gdpo`, `log_calls`, `video_tokens` and `video_positions` serve machines without a GPU and are
-active only where `VERL_PLATFORM=cpu` is set and no GPU is visible.
+All but `position_ids`, `gdpo`, `log_calls` and those for videos serve machines without a GPU and are active only where
+`VERL_PLATFORM=cpu` is set and no GPU is visible.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def apply() -> None:
     wrapt.register_post_import_hook(log_calls, "verl.trainer.ppo.v1.trainer_separate_async")
     wrapt.register_post_import_hook(video_tokens, "verl.workers.rollout.utils")
     wrapt.register_post_import_hook(video_positions, "verl.experimental.agent_loop.agent_loop")
+    wrapt.register_post_import_hook(video_files, "qwen_vl_utils.vision_process")
     if not cpu_is_active():
         return
     from verl_ext import cpu_platform  # noqa: F401  registers the platform
@@ -124,6 +125,15 @@ def video_positions(agent_loop: ModuleType) -> None:
         return original(self, *args, **kwargs)
 
     worker._compute_position_ids = with_rates
+
+
+def video_files(vision_process: ModuleType) -> None:
+    """qwen-vl-utils 0.0.14 with torchvision 0.26, GPUs too: where neither torchcodec nor decord reads a video file, it
+    falls back to a function that torchvision no longer has.
+    """
+    from verl_ext.video_files import read_video
+
+    vision_process.VIDEO_READER_BACKENDS["torchvision"] = read_video
 
 
 def vllm_version() -> None:
