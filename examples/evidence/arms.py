@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 NO_LENGTH = ("verl_ext.defaults.length_weight=0",)
-NO_ENTROPY = ("verl_ext.defaults.entropy_coeff=0",)
+NO_ENTROPY = ("verl_ext.defaults.entropy_coeff=0", "verl_ext.defaults.entropy_control=fixed")
 PLAIN = (*NO_LENGTH, *NO_ENTROPY)
 G2RPO = ("algorithm.adv_estimator=g2rpo",)
 GRPO = ("algorithm.adv_estimator=grpo",)
@@ -75,4 +75,11 @@ TITLES = {
     "grpo_explode_band": "GRPO, point_to explodes, band",
     "g2rpo_explode": "G2RPO, point_to explodes",
     "g2rpo_explode_band": "G2RPO, point_to explodes, band",
+}
+MAIN = ("grpo", "g2rpo_published", "g2rpo", "g2rpo_both")
+# Arm in which one task is spoilt -> the same estimator without that.
+STRESSED = {
+    f"{base}_{kind}": base
+    for kind in ("scaled", "outliers", "collapse", "collapse_band", "explode", "explode_band")
+    for base in ("grpo", "g2rpo")
 }
