@@ -18,6 +18,7 @@ class RunLog:
     def __init__(self, run_dir: str | Path) -> None:
         self.path = Path(run_dir) / "metrics.jsonl"
         self.last_step = -1
+        self._provisional: tuple[int, int] | None = None
 
     def open(self, *, resume_step: int) -> None:
         """Keep the steps up to `resume_step`; later ones, and a line torn by an interrupt, will be computed anew.
@@ -33,12 +34,19 @@ class RunLog:
         part.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
         os.replace(part, self.path)
 
-    def write(self, step: int, metrics: Mapping[str, Any]) -> None:
-        """Append a step's numbers (and histograms, which are mappings); a step already there stays as it is."""
-        if step <= self.last_step:
+    def write(self, step: int, metrics: Mapping[str, Any], *, provisional: bool = False) -> None:
+        """Append a step's numbers (and histograms, which are mappings); a step already there stays as it is.
+
+        What is `provisional` is replaced when the same step is written again.
+        """
+        earlier = self._provisional if self._provisional and self._provisional[0] == step else None
+        if step <= self.last_step and not earlier:
             return
         values = {name: _plain(value) for name, value in metrics.items() if isinstance(value, numbers.Number | Mapping)}
         with self.path.open("a") as file:
+            if earlier:
+                file.truncate(earlier[1])
+            self._provisional = (step, file.seek(0, os.SEEK_END)) if provisional else None
             file.write(json.dumps({"step": step} | values) + "\n")
         self.last_step = step
 

@@ -28,6 +28,20 @@ def test_run_from_the_start_begins_an_empty_file(tmp_path):
     assert read(opened(tmp_path, resume_step=0).path) == []
 
 
+def test_a_provisional_step_is_replaced_once_and_counts_if_the_run_dies(tmp_path):
+    log = opened(tmp_path, resume_step=0)
+    log.write(1, {"a": 1})
+    log.write(2, {"a": "long " * 99, "b": 2}, provisional=True)
+    assert [entry["step"] for entry in read(log.path)] == [1, 2]
+    for again in (20, 21):
+        log.write(2, {"a": again})
+    log.write(3, {"a": 3}, provisional=True)
+    log = opened(tmp_path, resume_step=3)
+    log.write(3, {"a": 30})
+    log.write(4, {"a": 4})
+    assert [(entry["step"], entry["a"]) for entry in read(log.path)] == [(1, 1), (2, 20), (3, 3), (4, 4)]
+
+
 def test_torn_last_line_is_dropped_and_a_torn_middle_is_an_error(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2, "a')
