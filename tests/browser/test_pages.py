@@ -13,8 +13,10 @@ from verl_ext.report import write_comparison, write_report
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("report", "comparison", "view")
+PAGES = ("report", "comparison", "many", "view")
 WIDTHS = (390, 1280)
+PAPER = 695
+"""A4 at 96 dots an inch, less the margins of 13 mm"""
 CHARTS = "[...document.querySelectorAll('figure.panel svg')]"
 SIZES = f"""
 {CHARTS}.map(svg => {{
@@ -38,7 +40,7 @@ OVERFLOW = """
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The three pages of two small runs."""
+    """The pages of two small runs, one that compares eight, and one of the data."""
     from report_run import make_run
 
     folder = tmp_path_factory.mktemp("pages")
@@ -47,6 +49,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {
         "report": write_report(runs[0])[0],
         "comparison": write_comparison(runs, folder / "compare.html")[0],
+        "many": write_comparison(runs * 4, folder / "many.html")[0],
         "view": folder / "view.html",
     }
 
@@ -90,9 +93,10 @@ def test_images_and_drawn_answers_of_the_examples_lie_over_each_other(
 
 @pytest.mark.parametrize("name", PAGES)
 def test_print_has_everything_on_the_paper(browser: Chromium, pages: dict[str, Path], name: str) -> None:
-    """A4 at 96 dots an inch, less its margins."""
-    browser.open(pages[name], width=718, media="print")
-    assert browser.run("document.documentElement.scrollWidth") <= 718, browser.run(OVERFLOW)
+    """Nothing scrolls on paper: what is wider is lost."""
+    browser.open(pages[name], width=PAPER, media="print")
+    assert browser.run("document.documentElement.scrollWidth") <= PAPER, browser.run(OVERFLOW)
+    assert browser.run("[...document.querySelectorAll('svg text')].every(e => e.getBoundingClientRect().x >= 0)")
     assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     if folder := os.environ.get("SCREENSHOTS"):
         browser.screenshot(Path(folder) / f"{name}-print.png")

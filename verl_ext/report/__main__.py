@@ -20,7 +20,9 @@ def main(argv: list[str] | None = None) -> None:
         description="Write one page with the charts, figures and examples of a run, or one that compares several.",
         epilog=EPILOG,
     )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="what to show")
+    parser.add_argument(
+        "runs", type=Path, nargs="+", metavar="RUN", help="what to show; of several, the first is the baseline"
+    )
     parser.add_argument(
         "--out",
         type=Path,

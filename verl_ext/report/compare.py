@@ -11,6 +11,7 @@ from tqdm import tqdm
 from verl_ext.report import plots
 from verl_ext.report.load import load_all
 from verl_ext.report.page import Page, about, template, write_page
+from verl_ext.report.paired import Difference, Paired, pair
 from verl_ext.report.panel import Panel, curve_panel
 from verl_ext.report.phases import THROUGHPUT, throughput, timing_rows
 from verl_ext.report.plots import Line
@@ -55,9 +56,15 @@ def render(runs: Sequence[Run]) -> Page:
     """The page of runs whose labels differ."""
     batch = list(_batch_panels(runs))
     sections = _sections(runs)
+    rows = _accuracy_rows(runs)
+    against = [pair(runs[0], run) for run in runs[1:]]
+    compared = _difference_rows(rows, against)
     html = template("compare.html").render(
         runs=[{"run": run, "about": about(run), **_look(index)} for index, run in enumerate(runs)],
-        rows=_accuracy_rows(runs),
+        rows=rows,
+        against=against,
+        compared=compared,
+        reach=_reach(compared),
         ends=[run.ends() for run in runs],
         batch=batch,
         sections=sections,
@@ -161,6 +168,24 @@ def _accuracy_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     for row in rows:
         row["n"] = " / ".join(dict.fromkeys(f"{cell['n']:,}" for cell in row["cells"] if cell and cell["n"]))
     return [row for row in rows if any(row["cells"])]
+
+
+def _difference_rows(rows: Sequence[Mapping[str, Any]], against: Sequence[Paired]) -> list[dict[str, Any]]:
+    """The same rows with what each run differs by from the first: a Difference, or None without a pair."""
+    found = []
+    for row in rows:
+        cells: list[Difference | None] = [each.cells.get((row["kind"], row["name"])) for each in against]
+        if any(cells):
+            found.append({**row, "cells": cells})
+    return found
+
+
+def _reach(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Points at the ends of the axis that holds all intervals."""
+    furthest = max(
+        (abs(end) for row in rows for cell in row["cells"] if cell for end in (cell.low, cell.high)), default=1
+    )
+    return next(points for points in (5, 10, 15, 20, 30, 50, 100) if points >= 100 * furthest)
 
 
 def _times(runs: Sequence[Run]) -> list[Mapping[str, Any]]:

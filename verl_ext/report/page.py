@@ -60,7 +60,7 @@ def template(name: str) -> Template:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     pages.filters.update(percent=_percent, change=_change, verdict=verdict, colour=plots.colour_of)
-    pages.filters.update(gold=examples.short_gold)
+    pages.filters.update(gold=examples.short_gold, points=_points, p_value=_p_value, place=_place)
     return pages.get_template(name)
 
 
@@ -171,3 +171,16 @@ def _change(s: Stats) -> str:
 
 def _percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.{2 if p >= 0.1 else 3}f}"
+
+
+def _place(share: float, reach: int) -> str:
+    """Percent of an axis from -reach to reach points."""
+    return f"{50 + 50 * 100 * share / reach:.1f}"
