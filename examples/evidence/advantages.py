@@ -28,6 +28,7 @@ from verl_ext import batch_labels
 
 sys.path.insert(0, str(Path(__file__).parent))
 from advantages_figure import figure
+from cells import table
 from grid import RESULTS, git, versions
 from reward_batches import OUTLIER, SCALE, Batch, add_noise, recorded, spoilt, synthetic
 
@@ -102,10 +103,6 @@ class Source:
 
     def changed(self, change: Any) -> Source:
         return Source(self.title, [[change(batch) for batch in run] for run in self.runs])
-
-
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(line)} |" for line in (titles, ["---"] * len(titles), *rows)] + [""]
 
 
 def moments_table(values: Mapping[str, np.ndarray], signal: np.ndarray) -> list[str]:

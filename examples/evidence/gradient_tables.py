@@ -13,6 +13,7 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parent))
 from arms import TITLES
+from cells import cell, table
 from records import load
 
 OWN = "own"
@@ -23,9 +24,10 @@ Figures = Mapping[str, Any]
 
 
 def shares(figures: Figures) -> np.ndarray:
-    """Norm of each task's gradient over the sum of the norms, tasks in alphabetical order."""
+    """Norm of each task's gradient over the sum of the norms, tasks in alphabetical order; float dust counts as 0."""
     norms = np.array([figures["norm"][task] for task in sorted(figures["norm"])])
-    return norms / norms.sum() if norms.sum() > 0 else norms
+    own = norms / norms.sum() if norms.sum() > 0 else norms
+    return np.where(own < 1e-6, 0.0, own)
 
 
 def variation(figures: Figures) -> float:
@@ -69,18 +71,6 @@ SUMMARY: dict[str, Callable[[Figures], float]] = {
 
 def over_draws(measured: Sequence[Measured], estimator: str, of: Callable[[Figures], float]) -> list[float]:
     return [of(draw["estimators"][estimator]) for one in measured for draw in one["draws"]]
-
-
-def cell(values: Sequence[float], digits: int = 2) -> str:
-    known = [value for value in values if np.isfinite(value)]
-    if not known:
-        return "–"
-    spread = f" ± {np.std(known, ddof=1):.{digits}f}" if len(known) > 1 else ""
-    return f"{np.mean(known):.{digits}f}{spread}"
-
-
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(line)} |" for line in (titles, ["---"] * len(titles), *rows)] + [""]
 
 
 def summary_table(title: str, rows: Mapping[str, tuple[Sequence[Measured], str]]) -> list[str]:

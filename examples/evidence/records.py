@@ -1,18 +1,29 @@
-"""Stored runs: `results/<arm>-<seed>.json.gz`, written by grid.py."""
+"""Stored runs: `results/<arm>-<seed>.json.gz`, written by grid.py; and what tables and figures read of them."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from reward_fns.registry import resolve_task
 
 sys.path.insert(0, str(Path(__file__).parent))
 from arms import ARMS
 
 RESULTS = Path(__file__).parent / "results"
+LAST = 10
+"""Steps at the end of a run over which figures are averaged."""
+WINDOW = 20
+"""Steps over which the accuracy of rollouts is smoothed."""
 Record = dict[str, Any]
+Runs = Mapping[str, list[Record]]
+"""By arm, in the order of the arms, each by seed."""
 
 
 def write(path: Path, record: Record) -> None:
@@ -25,11 +36,74 @@ def write(path: Path, record: Record) -> None:
 
 
 def load(results: Path = RESULTS) -> dict[str, list[Record]]:
-    """Stored runs by arm, in the order of the arms, each by seed."""
     found = {}
     for arm in ARMS:
         paths = sorted(results.glob(f"{arm}-[0-9]*.json.gz"))
-        records = [json.loads(gzip.decompress(path.read_bytes())) for path in paths]
-        if records:
-            found[arm] = sorted(records, key=lambda one: one["seed"])
+        stored = [json.loads(gzip.decompress(path.read_bytes())) for path in paths]
+        if stored:
+            found[arm] = sorted(stored, key=lambda one: one["seed"])
     return found
+
+
+def task_of(row: str) -> str:
+    """Of a validation row's name, `offline/<task>/<index>`."""
+    return row.split("/")[1]
+
+
+def category_of(task: str) -> str:
+    return resolve_task(f"offline/{task}", {"task": task}).category
+
+
+def accuracies(record: Record, tasks: Iterable[str] | None = None) -> tuple[dict[str, float], dict[str, float]]:
+    """Verdicts of the first and the last validation by row, of some tasks or of all."""
+    steps = sorted(record["validation"], key=int)
+    wanted = None if tasks is None else set(tasks)
+    before, after = (
+        {name: acc for name, acc in record["validation"][step].items() if wanted is None or task_of(name) in wanted}
+        for step in (steps[0], steps[-1])
+    )
+    return before, after
+
+
+def against(runs: Runs, arm: str, other: str, tasks: Iterable[str] | None = None) -> list[tuple[dict, dict]]:
+    """Last verdicts of `other` and of `arm`, a pair for every seed that both have."""
+    base = {one["seed"]: accuracies(one, tasks)[1] for one in runs.get(other, [])}
+    return [(base[one["seed"]], accuracies(one, tasks)[1]) for one in runs[arm] if one["seed"] in base]
+
+
+def steps_of(record: Record) -> list[dict[str, Any]]:
+    return [entry for entry in record["metrics"] if entry["step"] > 0]
+
+
+def series(record: Record, key: str) -> list[float]:
+    """A metric at every step; NaN where the step has none."""
+    found = [entry.get(key) for entry in steps_of(record)]
+    return [np.nan if value is None else float(value) for value in found]
+
+
+def mean_of(record: Record, key: str, last: int | None = None) -> float:
+    """Mean of a metric over the last steps, or over all; NaN where no step has it."""
+    own = series(record, key)
+    known = [value for value in (own if last is None else own[-last:]) if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def learning(record: Record) -> np.ndarray:
+    """Accuracy of the training rollouts, mean of the tasks, each over all its responses in the last WINDOW steps.
+
+    The first value is that of step WINDOW. A window holds some 27 prompts of a task: chance moves it by 2 to 3 points.
+    """
+    entries = steps_of(record)
+    tasks = sorted({key.split("/")[1] for entry in entries for key in entry if key.startswith("task/")})
+    rows = np.array([[entry.get(f"task/{task}/rows") or 0.0 for task in tasks] for entry in entries])
+    right = rows * [[entry.get(f"task/{task}/accuracy") or 0.0 for task in tasks] for entry in entries]
+    window = min(WINDOW, len(entries))
+    ones = np.ones(window)
+    sums = [np.stack([np.convolve(one, ones, "valid") for one in both.T], 1) for both in (right, rows)]
+    return np.nanmean(np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], 1), np.nan), axis=1)
+
+
+def reached(record: Record, goal: float) -> int | None:
+    """First step at which `learning` is at the goal."""
+    hits = np.flatnonzero(learning(record) >= goal)
+    return int(hits[0]) + min(WINDOW, len(steps_of(record))) if len(hits) else None

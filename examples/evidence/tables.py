@@ -1,189 +1,195 @@
-"""Tables and figures from the stored runs: `python examples/evidence/tables.py` writes results/tables.md and *.png.
+"""Tables and figures from the stored runs: `python examples/evidence/tables.py` writes results/tables.md, training.png,
+band.png and, with results/gradients.json, gradients.md. Any arms, any number of seeds.
 
-Accuracy: greedy answers on the validation rows, before (step 0) and after the last step. The interval of a difference
-is that of the mean over seeds (t, 95 %) where there are three or more, else twice the paired standard error over rows.
+Accuracy: greedy answers on the validation rows, before (step 0) and after the last step. ± is half a 95 % interval:
+with three seeds and more that of the mean over seeds (t), else twice the paired standard error over rows, which says
+nothing about another seed. Differences between arms pair the same seeds and rows. Other figures: mean of the runs ±
+their standard deviation. Validation stands at the ends alone, so "steps to GRPO's accuracy" reads the training
+rollouts: the first step at which their accuracy (mean of the tasks over the last 20 steps, good to 2 or 3 points, so
+20 at the least) is where GRPO of the same seed ended.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
-from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parent))
-from arms import ARMS, TITLES
+import figures
+import gradient_tables
+from arms import STRESSED, TITLES
+from cells import cell, points, table
+from records import LAST, RESULTS, Record, Runs, accuracies, against, category_of, learning, load, mean_of, reached
+from stress_reward import ENTROPY_TASK, TASK
 
-RESULTS = Path(__file__).parent / "results"
-LAST = 10
-"""Steps at the end of a run over which training figures are averaged."""
-
-Record = dict[str, Any]
-
-
-def load() -> dict[str, list[Record]]:
-    """Stored runs by arm, in the order of the arms, each by seed."""
-    found = {}
-    for arm in ARMS:
-        paths = sorted(RESULTS.glob(f"{arm}-[0-9]*.json.gz"))
-        records = [json.loads(gzip.decompress(path.read_bytes())) for path in paths]
-        if records:
-            found[arm] = sorted(records, key=lambda one: one["seed"])
-    return found
-
-
-def steps_of(record: Record) -> list[dict[str, Any]]:
-    return [entry for entry in record["metrics"] if entry["step"] > 0]
+BASELINE = "grpo"
+# Title of a table of categories -> metric, steps (None: all), decimals.
+PER_CATEGORY: dict[str, tuple[str, int | None, int]] = {
+    f"Composed reward in training, last {LAST} steps (arms with other rewards do not compare)": ("reward", LAST, 2),
+    f"Response length, tokens, last {LAST} steps": ("response_length/mean", LAST, 1),
+    f"Entropy, nats a token, last {LAST} steps": ("entropy", LAST, 2),
+    "Share of the category's tasks inside their bands, all steps": ("entropy_in_band", None, 2),
+    f"Share of the category's tasks inside their bands, last {LAST} steps": ("entropy_in_band", LAST, 2),
+    "Share of groups without signal, all steps": ("zero_signal_groups", None, 2),
+    "Share of the sum of abs(advantage) that these groups got, all steps": ("zero_signal_weight", None, 3),
+}
 
 
-def at_end(record: Record, select: Callable[[str], bool]) -> list[float]:
-    """Mean over the last steps of every metric whose key is selected."""
-    tail = steps_of(record)[-LAST:]
-    keys = {key for entry in tail for key in entry if select(key)}
-    return [float(np.mean([entry[key] for entry in tail if entry.get(key) is not None])) for key in sorted(keys)]
+def tasks_of(runs: Runs) -> list[str]:
+    return sorted(next(iter(runs.values()))[0]["summary"]["tasks"])
 
 
-def metric(kind: str, name: str) -> Callable[[str], bool]:
-    return lambda key: key.startswith(f"{kind}/") and key.split("/", 2)[2] == name
+def by_category(runs: Runs) -> dict[str, list[str]]:
+    """Tasks of every category."""
+    tasks = tasks_of(runs)
+    return {
+        name: [task for task in tasks if category_of(task) == name] for name in sorted(set(map(category_of, tasks)))
+    }
 
 
-def interval(records: list[Record], of: Callable[[Record], dict[str, Any]]) -> str:
-    """before -> after, and the difference with its 95 % interval, in points."""
-    figures = [of(record) for record in records]
-    before = 100 * np.mean([one["acc_before"] for one in figures])
-    gains = [100 * (one["acc_after"] - one["acc_before"]) for one in figures]
-    if len(gains) >= 3:
-        half = stats.t.ppf(0.975, len(gains) - 1) * np.std(gains, ddof=1) / np.sqrt(len(gains))
-    else:
-        half = 200 * np.sqrt(np.mean([one["se_diff"] ** 2 for one in figures]) / len(figures))
-    return f"{before:.1f} → {before + np.mean(gains):.1f} ({np.mean(gains):+.1f} ± {half:.1f})"
+def gain(records: Sequence[Record], tasks: Sequence[str] | None = None) -> str:
+    """before → after (difference ± half its interval), in percent and points."""
+    pairs = [accuracies(record, tasks) for record in records]
+    before, after = (100 * np.mean([list(pair[at].values()) for pair in pairs]) for at in (0, 1))
+    return f"{before:.1f} → {after:.1f} ({points(pairs)})"
 
 
-def accuracy_table(runs: dict[str, list[Record]]) -> list[str]:
-    categories = list(next(iter(runs.values()))[0]["summary"]["categories"])
-    lines = [f"| arm | seeds | overall | {' | '.join(categories)} |", "| --- " * (3 + len(categories)) + "|"]
-    for arm, records in runs.items():
-        cells = [TITLES[arm], str(len(records)), interval(records, lambda record: record["summary"]["overall"])]
-        cells += [
-            interval(records, lambda record, name=name: record["summary"]["categories"][name]) for name in categories
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+def accuracy_table(runs: Runs) -> list[str]:
+    columns = {"overall": None, **by_category(runs)}
+    rows = [
+        [TITLES[arm], str(len(own)), *(gain(own, tasks) for tasks in columns.values())] for arm, own in runs.items()
+    ]
+    return table(["arm", "seeds", *columns], rows)
 
 
-def training_table(runs: dict[str, list[Record]]) -> list[str]:
-    """What training looked like over its last steps."""
-    titles = ("response length", "entropy inside the band", "gradient weight, largest task over smallest")
-    titles += ("zero-signal groups", "share of |advantage| in zero-signal groups", "steps to GRPO's last accuracy")
-    lines = [f"| arm | {' | '.join(titles)} |", "| --- " * (1 + len(titles)) + "|"]
-    goal = {one["seed"]: smooth(accuracy(one))[-1] for one in runs.get("grpo", [])}
-    for arm, records in runs.items():
-        shares = [at_end(one, metric("task", "gradient_weight_share")) for one in records]
-        cells = [
-            mean(at_end(one, lambda key: key == "response_length/mean") for one in records),
-            mean(at_end(one, metric("task", "entropy_in_band")) for one in records),
-            f"{np.mean([max(share) / max(min(share), 1e-9) for share in shares]):.1f}",
-            mean(at_end(one, metric("category", "zero_signal_groups")) for one in records),
-            mean([zero_signal_weight(one) for one in records]),
-            ", ".join(reached(one, goal[one["seed"]]) for one in records if one["seed"] in goal) or "–",
-        ]
-        lines.append(f"| {TITLES[arm]} | {' | '.join(cells)} |")
-    return lines
+def against_baseline(runs: Runs) -> list[str]:
+    columns = {"overall": None, **by_category(runs)}
+    rows = [
+        [TITLES[arm], *(points(against(runs, arm, BASELINE, tasks)) for tasks in columns.values())]
+        for arm in runs
+        if arm != BASELINE
+    ]
+    return table(["arm", *columns], rows)
 
 
-def mean(values: Iterable[list[float]]) -> str:
-    pooled = [value for some in values for value in some]
-    return f"{np.mean(pooled):.2f}" if pooled else "–"
+def category_table(runs: Runs, name: str, last: int | None, digits: int) -> list[str]:
+    rows = []
+    for arm, own in runs.items():
+        means = [[mean_of(one, f"category/{category}/{name}", last) for one in own] for category in by_category(runs)]
+        rows.append([TITLES[arm], *(cell(values, digits) for values in means)])
+    return table(["arm", *by_category(runs)], rows)
 
 
-def zero_signal_weight(record: Record) -> list[float]:
-    """Share of each category's sum of |advantage| that lies in groups of equal rewards, at the last steps."""
-    return at_end(record, metric("category", "zero_signal_weight"))
+def steps_to_baseline(runs: Runs, arm: str) -> str:
+    """One figure per seed that the baseline has too."""
+    goals = {one["seed"]: learning(one)[-1] for one in runs.get(BASELINE, [])}
+    found = [reached(one, goals[one["seed"]]) for one in runs[arm] if one["seed"] in goals]
+    return ", ".join("never" if step is None else str(step) for step in found) or "–"
 
 
-def accuracy(record: Record) -> list[float]:
-    """Mean over the categories of the training batch's accuracy, per step."""
-    chosen = metric("category", "accuracy")
-    return [float(np.mean([v for key, v in entry.items() if chosen(key)])) for entry in steps_of(record)]
+def own_gradient(records: Sequence[Record], of: Callable[[gradient_tables.Figures], float], digits: int = 2) -> str:
+    """Of the arm's own estimator and reward on its last policy, where it was measured."""
+    measured = [one["gradients"] for one in records if one.get("gradients")]
+    return cell(
+        [float(np.nanmean(gradient_tables.over_draws([one], gradient_tables.OWN, of))) for one in measured], digits
+    )
 
 
-def smooth(values: list[float]) -> np.ndarray:
-    window = min(LAST, len(values))
-    return np.convolve(values, np.ones(window) / window, mode="valid")
+def inside_band(record: Record, tasks: Sequence[str], last: int | None = None) -> float:
+    """Share of the steps, mean of the tasks."""
+    return float(np.nanmean([mean_of(record, f"task/{task}/entropy_in_band", last) for task in tasks]))
 
 
-def reached(record: Record, goal: float) -> str:
-    hits = np.flatnonzero(smooth(accuracy(record)) >= goal)
-    return str(int(hits[0]) + LAST) if len(hits) else "never"
+def summary_table(runs: Runs) -> list[str]:
+    titles = ("arm", "seeds", "accuracy, %", "against GRPO, points", "steps to GRPO's accuracy", "tokens")
+    titles += (
+        "entropy inside the tasks' bands, % of steps",
+        "gradient shares of the tasks: variation",
+        "weight of idle groups, %",
+    )
+    rows = []
+    for arm, own in runs.items():
+        rows.append(
+            [
+                *(TITLES[arm], str(len(own)), gain(own)),
+                points(against(runs, arm, BASELINE)) if arm != BASELINE else "–",
+                steps_to_baseline(runs, arm),
+                cell([mean_of(one, "response_length/mean", LAST) for one in own], 1),
+                cell([100 * inside_band(one, tasks_of(runs)) for one in own], 0),
+                own_gradient(own, gradient_tables.variation),
+                own_gradient(own, lambda figures: 100 * figures["silent_weight"], 1),
+            ]
+        )
+    return table(titles, rows)
 
 
-def figure(runs: dict[str, list[Record]], path: Path) -> None:
-    """Training accuracy (mean of the categories, over 10 steps), entropy and response length of every arm."""
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), constrained_layout=True)
-    for arm, records in runs.items():
-        curves = [smooth(accuracy(one)) for one in records]
-        shortest = min(map(len, curves))
-        stacked = np.array([curve[:shortest] for curve in curves])
-        x = np.arange(shortest) + LAST
-        (line,) = axes[0].plot(x, 100 * stacked.mean(0), label=f"{TITLES[arm]} ({len(records)})")
-        if len(stacked) > 1:
-            axes[0].fill_between(x, 100 * stacked.min(0), 100 * stacked.max(0), color=line.get_color(), alpha=0.15)
-        for axis, key in ((axes[1], "actor/entropy"), (axes[2], "response_length/mean")):
-            curves = [[entry.get(key, np.nan) for entry in steps_of(one)] for one in records]
-            shortest = min(map(len, curves))
-            axis.plot(np.arange(1, shortest + 1), np.mean([curve[:shortest] for curve in curves], 0))
-    for axis, title in zip(axes, ("training accuracy, %", "entropy, nats", "response length, tokens"), strict=True):
-        axis.set(title=title, xlabel="step")
-        axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7, title="arm (seeds)", title_fontsize=7)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+def stress_table(runs: Runs) -> list[str]:
+    """Each stressed arm against the same estimator without stress."""
+    rows = []
+    for arm, base in STRESSED.items():
+        if arm not in runs:
+            continue
+        task = ENTROPY_TASK if "collapse" in arm or "explode" in arm else TASK
+        others = [name for name in tasks_of(runs) if name != task]
+        own = runs[arm]
+        rows.append(
+            [
+                *(TITLES[arm], str(len(own)), TITLES[base]),
+                points(against(runs, arm, base, others)),
+                points(against(runs, arm, base, [task])),
+                cell([mean_of(one, f"task/{task}/entropy", LAST) for one in own]),
+                cell([100 * mean_of(one, f"task/{task}/entropy_in_band") for one in own], 0),
+                cell([100 * mean_of(one, f"task/{task}/entropy_in_band", LAST) for one in own], 0),
+            ]
+        )
+    titles = ("arm", "seeds", "against", "other tasks, points", "the task itself, points")
+    titles += ("its entropy at the end, nats", "steps inside its band, %", f"of the last {LAST} steps, %")
+    return table(titles, rows) if rows else []
 
 
-def sources(runs: dict[str, list[Record]]) -> list[str]:
-    lines = ["| run | commit | steps | minutes |", "| --- | --- | --- | --- |"]
+def sources(runs: Runs) -> list[str]:
+    rows = []
     for arm, records in runs.items():
         for one in records:
             dirty = f" + {len(one['changed_files'])} changed files" if one["changed_files"] else ""
-            lines.append(
-                f"| {arm}-{one['seed']} | {one['commit'][:10]}{dirty} | {one['steps']} | {one['seconds'] / 60:.0f} |"
-            )
-    return lines
+            check = one["rewards_check"]
+            differs = f"{check['accuracy_differs']}, {check['length_differs']} of {check['compared']}"
+            name, minutes = f"{arm}-{one['seed']}", f"{one['seconds'] / 60:.0f}"
+            rows.append([name, one["commit"][:10] + dirty, str(one["steps"]), minutes, differs])
+    return table(["run", "commit", "steps", "minutes", "means of rewards, lengths unlike the run's metrics"], rows)
 
 
-def main() -> None:
-    runs = load()
+def page(runs: Runs) -> list[str]:
+    parts = {
+        "Summary": summary_table({arm: own for arm, own in runs.items() if arm not in STRESSED}),
+        "Accuracy, before → after (difference), %": accuracy_table(runs),
+        "Accuracy after training against GRPO, points": against_baseline(runs),
+        **{title: category_table(runs, *what) for title, what in PER_CATEGORY.items()},
+        "One task under stress": stress_table(runs),
+        "Runs": sources(runs),
+    }
+    text = ["# Results", "", __doc__.split("\n\n", 1)[1].replace("\n", " ").strip(), ""]
+    for title, body in parts.items():
+        if body:
+            text += [f"## {title}", "", *body]
+    return text
+
+
+def main(results: Path = RESULTS) -> None:
+    runs = load(results)
     if not runs:
-        sys.exit(f"no stored runs in {RESULTS}; make some: python examples/evidence/grid.py")
-    figure(runs, RESULTS / "training.png")
-    text = ["# Results", "", __doc__.split("\n\n")[1].replace("\n", " ").strip(), ""]
-    text += [
-        "## Accuracy, %",
-        "",
-        *accuracy_table(runs),
-        "",
-        f"## Training, last {LAST} steps",
-        "",
-        *training_table(runs),
-    ]
-    text += [
-        "",
-        "![Training accuracy, entropy and length of every arm](training.png)",
-        "",
-        "## Runs",
-        "",
-        *sources(runs),
-    ]
-    (RESULTS / "tables.md").write_text("\n".join(text) + "\n")
+        sys.exit(f"no stored runs in {results}; make some: python examples/evidence/grid.py")
+    text = page(runs)
+    figures.training(runs, results / "training.png")
+    text += ["![Training accuracy, entropy and length of the main arms](training.png)", ""]
+    if figures.band(runs, results / "band.png"):
+        text += ["![Entropy of the task whose entropy is driven out of its band](band.png)", ""]
+    (results / "tables.md").write_text("\n".join(text))
+    if (results / "gradients.json").exists():
+        gradient_tables.write(results)
     print("\n".join(text))
 
 

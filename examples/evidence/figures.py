@@ -1,0 +1,79 @@
+"""Curves of the stored runs: mean of an arm's seeds, the seeds' range shaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+from arms import MAIN, TITLES
+from records import WINDOW, Runs, learning, series
+from stress_reward import ENTROPY_TASK
+
+RECIPE = Path(__file__).parents[2] / "verl_ext" / "configs" / "recipe" / "quickstart.yaml"
+
+
+def training(runs: Runs, path: Path) -> None:
+    """Accuracy of the training rollouts, entropy and response length of the main arms, or of all if none is stored."""
+    shown = {arm: own for arm, own in runs.items() if arm in MAIN} or runs
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), constrained_layout=True)
+    for arm, records in shown.items():
+        label = f"{TITLES[arm]} ({len(records)})"
+        _curve(axes[0], [100 * learning(one) for one in records], label, first=WINDOW)
+        for axis, key in ((axes[1], "actor/entropy"), (axes[2], "response_length/mean")):
+            _curve(axis, [series(one, key) for one in records], label)
+    titles = (
+        f"accuracy of rollouts, % ({WINDOW} steps)",
+        "entropy, nats",
+        "response length, tokens",
+    )
+    for axis, title in zip(axes, titles, strict=True):
+        axis.set(title=title, xlabel="step")
+        axis.grid(alpha=0.3)
+    axes[0].legend(fontsize=7, title="arm (seeds)", title_fontsize=7)
+    _save(figure, path)
+
+
+def band(runs: Runs, path: Path) -> bool:
+    """Entropy of the task that is driven out of its band (shaded), left where it collapses, right where it explodes."""
+    kinds = {kind: {arm: own for arm, own in runs.items() if kind in arm} for kind in ("collapse", "explode")}
+    if not any(kinds.values()):
+        return False
+    edges = yaml.safe_load(RECIPE.read_text())["verl_ext"]["tasks"][ENTROPY_TASK]["entropy_band"]
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), constrained_layout=True)
+    for axis, (kind, shown) in zip(axes, kinds.items(), strict=True):
+        for arm, records in shown.items():
+            curves = [series(one, f"task/{ENTROPY_TASK}/entropy") for one in records]
+            _curve(axis, curves, f"{TITLES[arm]} ({len(records)})", style="-" if arm.endswith("_band") else "--")
+        axis.axhspan(*edges, color="0.9", zorder=0)
+        axis.set(title=f"{ENTROPY_TASK}: {kind}", xlabel="step", ylabel="entropy, nats")
+        axis.grid(alpha=0.3)
+        if shown:
+            axis.legend(fontsize=7)
+    _save(figure, path)
+    return True
+
+
+def _curve(axis: plt.Axes, curves: Sequence[Sequence[float]], label: str, first: int = 1, style: str = "-") -> None:
+    """A step in which the task was not in the batch leaves a gap, which the line bridges."""
+    shortest = min(map(len, curves))
+    stacked = np.array([curve[:shortest] for curve in curves])
+    known = np.isfinite(stacked).any(0)
+    x = (np.arange(shortest) + first)[known]
+    (line,) = axis.plot(x, np.nanmean(stacked[:, known], 0), style, linewidth=1.2, label=label)
+    if len(stacked) > 1:
+        least, most = np.nanmin(stacked[:, known], 0), np.nanmax(stacked[:, known], 0)
+        axis.fill_between(x, least, most, color=line.get_color(), alpha=0.15)
+
+
+def _save(figure: plt.Figure, path: Path) -> None:
+    figure.savefig(path, dpi=130, metadata={"Software": None})
+    plt.close(figure)

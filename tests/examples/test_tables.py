@@ -1,0 +1,184 @@
+"""Tables and figures of an incomplete grid, from records as grid.py stores them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
+import cells
+import gradient_tables
+import grid
+import records
+import tables
+from arms import ARMS, MAIN, STRESSED, TITLES
+from test_evidence import RIGHT, WRONG, run_folder
+
+TASKS = {"bar_value": "chart_vqa", "digit_sum": "math_vqa", "point_to": "spatial_reasoning"}
+STEPS = 24
+
+
+def step(number: int, right: float) -> dict:
+    entry: dict = {"step": number, "actor/entropy": 0.3, "response_length/mean": 20.0}
+    for task, category in TASKS.items():
+        own = {"accuracy": right, "reward": right, "rows": 16.0, "response_length/mean": 20.0, "entropy": 0.3}
+        own |= {"entropy_in_band": float(number % 2), "zero_signal_groups": 0.25, "zero_signal_weight": 0.0}
+        # One task is not in every batch.
+        if task != "point_to" or number % 3:
+            entry |= {
+                f"{kind}/{name}/{key}": v
+                for kind, name in (("task", task), ("category", category))
+                for key, v in own.items()
+            }
+    return entry
+
+
+def figures(*norms: float, **more: float) -> dict:
+    own = {"norm": dict(zip(TASKS, norms, strict=True)), "whole": 2.0, "silent_push": 0.5}
+    return own | {"silent_groups": 0.25, "silent_weight": 0.1, "cosine": 0.1, "least_cosine": -0.2} | more
+
+
+def measured() -> dict:
+    estimators = {"GRPO": figures(1, 1, 0), gradient_tables.OWN: figures(1, 1, 2)}
+    draw = {"estimators": estimators, "accuracy": dict.fromkeys(TASKS, 0.5)}
+    return {"prompts": 4, "responses": 8, "seeds": [0, 1], "draws": [draw, draw]}
+
+
+def record(arm: str, seed: int, *, gain: float = 0.5, peak: float = 0.8) -> dict:
+    names = [f"offline/{task}/{index}" for task in TASKS for index in range(40)]
+    rng = np.random.default_rng(seed)
+    after = {name: float(rng.random() < gain) for name in names}
+    return {
+        "arm": arm, "seed": seed, "steps": STEPS, "seconds": 600, "overrides": [], "commit": "c" * 40,
+        "changed_files": [], "versions": {"verl": "0.9.1"}, "summary": {"tasks": dict(TASKS)},
+        "validation": {"0": dict.fromkeys(names, 0.0), str(STEPS): after},
+        "metrics": [{"step": 0}, *(step(at, min(peak, at / 10)) for at in range(1, STEPS + 1))],
+        "rewards": {}, "rewards_check": {"compared": 3, "accuracy_differs": 0, "length_differs": 1},
+        "gradients": measured(),
+    }  # fmt: skip
+
+
+def stored(results: Path, runs: dict[str, list[int]], **options: float) -> Path:
+    for arm, seeds in runs.items():
+        for seed in seeds:
+            records.write(results / f"{arm}-{seed}.json.gz", record(arm, seed, **options))
+    return results
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        {"grpo": [0]},
+        {"g2rpo": [1]},
+        {"grpo": [0, 1, 2], "g2rpo": [0, 1], "g2rpo_both": [2]},
+        {"grpo": [0], "g2rpo_collapse": [0], "g2rpo_explode_band": [0, 1], "grpo_scaled": [0]},
+    ],
+)
+def test_any_part_of_the_grid_makes_tables_and_figures(tmp_path, capsys, runs):
+    stored(tmp_path, runs)
+    (tmp_path / "gradients.json").write_text(json.dumps(measured() | {"commit": "c" * 40, "versions": {}}))
+    tables.main(tmp_path)
+    text = (tmp_path / "tables.md").read_text()
+    assert text in capsys.readouterr().out
+    for arm in runs:
+        assert f"| {TITLES[arm]} | {len(runs[arm])} |" in text
+    for title in tables.PER_CATEGORY:
+        assert f"## {title}" in text
+    widths = {line.count("|") for line in text.split("## Summary")[1].split("\n\n")[1].splitlines()}
+    assert len(widths) == 1
+    assert (tmp_path / "training.png").stat().st_size > 10_000
+    assert (tmp_path / "band.png").exists() == any("collapse" in arm or "explode" in arm for arm in runs)
+    assert ("## One task under stress" in text) == any(arm in STRESSED for arm in runs)
+    assert "After training, each arm's own estimator" in (tmp_path / "gradients.md").read_text()
+
+
+def test_without_stored_runs_the_command_says_what_to_do(tmp_path):
+    with pytest.raises(SystemExit, match=r"grid\.py"):
+        tables.main(tmp_path)
+
+
+def test_every_stressed_arm_stands_beside_its_own_estimator():
+    assert set(STRESSED) <= set(ARMS) and set(MAIN) <= set(ARMS)
+    for arm, base in STRESSED.items():
+        assert ARMS[arm][: len(ARMS[base])] == ARMS[base] or arm.endswith("_band")
+        assert ARMS[arm][0] == ARMS[base][0]
+
+
+def test_intervals_hold_seeds_from_three_on_and_rows_below():
+    before = {f"offline/digit_sum/{at}": 0.0 for at in range(100)}
+    afters = [{name: float(at < share) for at, name in enumerate(before)} for share in (40, 50, 60)]
+    mean, half = cells.difference([(before, after) for after in afters])
+    assert mean == pytest.approx(0.5)
+    assert half == pytest.approx(4.3027 * 0.1 / np.sqrt(3), rel=1e-4)
+    mean, half = cells.difference([(before, afters[1])])
+    assert half == pytest.approx(2 * np.sqrt(0.25 / 99), rel=1e-6)
+    assert cells.points([]) == "–"
+
+
+def test_arms_are_paired_by_seed_and_row(tmp_path):
+    runs = records.load(stored(tmp_path, {"grpo": [0, 1], "g2rpo": [1, 2]}))
+    pairs = records.against(runs, "g2rpo", "grpo", ["digit_sum"])
+    assert len(pairs) == 1 and len(pairs[0][0]) == 40
+    assert cells.difference(pairs) == (0.0, 0.0)
+
+
+def test_steps_to_the_baseline_are_those_of_the_same_seed(tmp_path):
+    stored(tmp_path, {"grpo": [0, 1]}, peak=0.5)
+    stored(tmp_path, {"g2rpo": [0, 2]}, peak=0.8)
+    stored(tmp_path, {"dr_grpo": [1]}, peak=0.3)
+    runs = records.load(tmp_path)
+    assert tables.steps_to_baseline(runs, "g2rpo") == "20"
+    assert tables.steps_to_baseline(runs, "dr_grpo") == "never"
+    assert tables.steps_to_baseline({"g2rpo": runs["g2rpo"]}, "g2rpo") == "–"
+
+
+def test_smoothed_accuracy_weighs_tasks_alike_and_bridges_steps_without_one():
+    own = record("grpo", 0)
+    expected = np.mean([0.8] * 2 + [np.mean([min(0.8, at / 10) for at in range(5, 25) if at % 3])])
+    for entry in own["metrics"]:
+        for task in ("bar_value", "digit_sum"):
+            if f"task/{task}/accuracy" in entry:
+                entry[f"task/{task}/accuracy"] = 0.8
+    assert records.learning(own)[-1] == pytest.approx(expected)
+
+
+def test_shares_and_their_spread():
+    assert gradient_tables.shares(figures(1, 1, 2)) == pytest.approx([0.25, 0.25, 0.5])
+    assert gradient_tables.variation(figures(1, 1, 2)) == pytest.approx(np.std([1, 1, 2]) / np.mean([1, 1, 2]))
+    assert gradient_tables.ratio(figures(1, 4, 1e-12)) == pytest.approx(4)
+    assert gradient_tables.without_gradient(figures(1, 4, 1e-12)) == 1
+    assert gradient_tables.silent_push(figures(1, 1, 2)) == 0.25
+    assert np.isnan(gradient_tables.ratio(figures(0, 0, 0)))
+
+
+def test_a_stored_run_is_what_the_tables_read(tmp_path, monkeypatch):
+    folder = tmp_path / "runs" / "grpo" / "0"
+    folder.mkdir(parents=True)
+    run_folder(folder, [RIGHT, WRONG])
+    (folder / "validation").mkdir()
+    for number, acc in ((0, 0.0), (1, 1.0)):
+        rows = [
+            {"row": f"offline/arithmetic/{at}", "task": "arithmetic", "category": "math_vqa", "acc": acc}
+            for at in range(2)
+        ]
+        (folder / "validation" / f"{number}.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    entries = [{"step": 0}, {"step": 1, "task/arithmetic/accuracy": 0.5, "task/arithmetic/response_length/mean": 6.0}]
+    (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, entries)))
+    monkeypatch.setattr(grid, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(grid, "gradients", lambda out: None)
+    grid.store("grpo", 0, runs=tmp_path / "runs", steps=1, seconds=1.0)
+    (own,) = records.load(tmp_path / "results")["grpo"]
+    assert set(own) == set(record("grpo", 0))
+    assert own["rewards_check"] == {"compared": 1, "accuracy_differs": 0, "length_differs": 0}
+    before, after = records.accuracies(own)
+    assert (sum(before.values()), sum(after.values())) == (0, 2)
+
+
+def test_a_run_whose_gradients_cannot_be_measured_is_stored_without(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(grid.sys, "executable", "false")
+    assert grid.gradients(tmp_path) is None
+    assert "no gradients" in capsys.readouterr().err
