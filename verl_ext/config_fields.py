@@ -159,6 +159,7 @@ TOP_KEYS: dict[str, Check] = {
     "task_label": _one_of(("task", "category", "problem_type")),
     "thinking_tag": _one_of(THINKING_TAGS),
     "verify_timeout": _positive,
+    "reward_timeout": _positive,
     "run_dir": _folder,
     "poll_interval": _positive,
     "seeded_rollouts": _flag,

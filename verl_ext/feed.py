@@ -26,6 +26,8 @@ class TaskFed:
         self.group_filter = GroupFilter(self.settings.filter, batch_size=config.data.train_batch_size)
         self.sampler: TaskSampler | None = None
         self._fetched: Counter[int] = Counter()
+        self.in_progress: tuple[Any, dict, dict] | None = None
+        """Batch, metrics and times of the step whose update is done."""
         super().__init__(config)
 
     def _build_replay_buffer(self) -> Any:
@@ -62,6 +64,7 @@ class TaskFed:
 
     def step(self, metrics: dict, timing_raw: dict) -> Any:
         batch = super().step(metrics, timing_raw)
+        self.in_progress = batch, metrics, timing_raw
         # Before verl saves the step's checkpoint, so that a resumed run knows what this one does.
         filtered, dropped = self.group_filter.take()
         metrics.update(filtered)

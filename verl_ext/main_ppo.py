@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,28 @@ def save_config(config: DictConfig) -> Path:
     return run_dir
 
 
+def stopped(error: BaseException, config: DictConfig) -> str:
+    """Last words of a run that failed: the cause, and what the same command does next."""
+    from verl_ext import checkpoints
+
+    cause = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+    if "no materializable trajectories" in cause:
+        cause = "every response of the step failed; the first `Error in _run_prompt` above says why"
+    return f"verl_ext: the run stopped: {cause[:1000]}\nverl_ext: {checkpoints.goes_on_from(config)}"
+
+
 @hydra.main(config_path="configs", config_name="g2rpo_trainer", version_base=None)
 def main(config: DictConfig) -> Any:
+    from verl_ext import checkpoints, data_files
+
     try:
         check(config)
+        data_files.refuse_rows(config)
+        passed_over = checkpoints.settle(config)
     except ValueError as error:
         sys.exit(f"verl_ext: {error}")
+    if passed_over:
+        print(f"verl_ext: WARNING: {passed_over}", file=sys.stderr, flush=True)
     save_config(config)
 
     from verl.trainer import main_ppo
@@ -50,7 +67,11 @@ def main(config: DictConfig) -> Any:
 
     auto_set_device(config)
     validate_config(config=config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
-    main_ppo.run_ppo(config, task_runner_class=main_ppo.TaskRunnerV1)
+    try:
+        main_ppo.run_ppo(config, task_runner_class=main_ppo.TaskRunnerV1)
+    except Exception as error:
+        traceback.print_exc()
+        sys.exit(stopped(error, config))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from reward_fns.score import compute_score
 from reward_fns.symbolic import pool
 from verl_ext import config as settings_of
 from verl_ext.problem_type import problem_type
+from verl_ext.reward_guard import Guard
 
 EVENTS = ("timeouts", "crashes")
 """What the workers of symbolic verification count; a result carries them as `verifier_<event>`."""
@@ -57,6 +58,7 @@ class VerlExtRewardManager(RewardManagerBase):
         self.settings = settings_of.load(OmegaConf.to_container(block, resolve=True) if block is not None else {})
         self.response_limit = int(config.actor_rollout_ref.rollout.response_length)
         self._counting, self._counted = threading.Lock(), Counter(pool().counters)
+        self.guard = Guard(self.settings.reward_timeout)
         self.custom = compute_score if (config.reward.get("custom_reward_function") or {}).get("path") else None
 
     async def run_single(self, data: DataProto) -> dict[str, Any]:
@@ -66,7 +68,8 @@ class VerlExtRewardManager(RewardManagerBase):
         extra_info = dict(item.non_tensor_batch.get("extra_info") or {})
         extra_info.update(response_tokens=tokens, truncated=tokens >= self.response_limit)
         score = partial(self._score, item.non_tensor_batch, response_ids[:tokens], extra_info)
-        result = await self.loop.run_in_executor(None, score)
+        name = f"{item.non_tensor_batch['data_source']}/{extra_info.get('index')}"
+        result = await self.guard.run(score, name)
         return {"reward_score": result["score"], "reward_extra_info": result | self._events()}
 
     def _events(self) -> dict[str, float]:

@@ -11,6 +11,7 @@ A mix-in over verl's own trainers. Per step it
 from __future__ import annotations
 
 import logging
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from verl.utils.config import omega_conf_to_dataclass
 from verl_ext import batch_labels, batch_rows, entropy_band, shaping, state_file
 from verl_ext import config as settings_of
 from verl_ext.feed import TaskFed
+from verl_ext.liveness import Watch, probes_of
 from verl_ext.loss import ENTROPY_WEIGHT, shaped_ppo_loss
 from verl_ext.metrics import advantage_histogram, task_metrics
 from verl_ext.ranking import factorize
@@ -57,6 +59,7 @@ class TaskAware(TaskFed):
             if self.shapes_entropy:
                 config.actor_rollout_ref.actor.calculate_entropy = True
         self.memory: dict[str, Any] = {}
+        self._provisional = False
         super().__init__(config)
 
     def _setup(self) -> None:
@@ -65,6 +68,15 @@ class TaskAware(TaskFed):
         if self.shapes_entropy:
             actor = omega_conf_to_dataclass(self.config.actor_rollout_ref.actor)
             self.actor_rollout_wg.set_loss_fn(partial(shaped_ppo_loss, actor))
+
+    def fit(self, agent_loop_manager: Any) -> None:
+        with Watch(probes_of(self, agent_loop_manager)) as self.watch:
+            super().fit(agent_loop_manager)
+
+    def on_sample_end(self) -> None:
+        # Responses may be missing because a process died: nothing is trained on what the others left.
+        self.watch.check()
+        super().on_sample_end()
 
     def _compute_old_log_prob(self, batch: Any, metrics: dict) -> Any:
         batch = super()._compute_old_log_prob(batch, metrics)
@@ -110,9 +122,30 @@ class TaskAware(TaskFed):
 
     def _save_checkpoint(self) -> None:
         folder = Path(self.config.trainer.default_local_dir) / f"global_step_{self.global_steps}"
-        # Before verl's own part, which ends by marking the checkpoint as complete.
-        state_file.save(folder / MEMORY_FILE, self.memory)
-        super()._save_checkpoint()
+        self._log_ahead()
+        try:
+            # Before verl's own part, which ends by marking the checkpoint as complete.
+            state_file.save(folder / MEMORY_FILE, self.memory)
+            super()._save_checkpoint()
+        except Exception as error:
+            free = shutil.disk_usage(self.config.trainer.default_local_dir).free / 2**20
+            raise RuntimeError(
+                f"the checkpoint {folder} could not be written (its disk has {free:.0f} MiB free); "
+                f"the one before stays: {error}"
+            ) from error
+
+    def _log_ahead(self) -> None:
+        """The step's metrics, for a run that dies between its checkpoint and the end of the step."""
+        if self.in_progress is None or self.config.actor_rollout_ref.rollout.get("moe_load_balance_metrics_interval"):
+            return  # verl counts what it averages over such an interval each time that it is asked
+        batch, metrics, timing_raw = self.in_progress
+        timing = {**timing_raw, "step": sum(timing_raw.values())}
+        epoch = (self.global_steps - 1) // self.steps_per_epoch
+        self._provisional = True
+        try:
+            self._compute_metrics(batch, dict(metrics), timing, global_steps=self.global_steps, epoch=epoch)
+        finally:
+            self._provisional = False
 
     def _load_checkpoint(self) -> None:
         super()._load_checkpoint()
@@ -142,7 +175,7 @@ class TaskAware(TaskFed):
         responses = self.config.data.train_batch_size * self.config.actor_rollout_ref.rollout.n
         metrics["training/missing_responses"] = float(responses - int((rows.valid & rows.final).sum()))
         metrics.update(batch_rows.reward_events(batch))
-        self.run_log.write(global_steps, {**metrics, **advantage_histogram(rows)})
+        self.run_log.write(global_steps, {**metrics, **advantage_histogram(rows)}, provisional=self._provisional)
 
     def _val_metrics_update(self, data_sources: Any, sample_uids: Any, results: Any, *args: Any, **kwargs: Any) -> dict:
         metrics = super()._val_metrics_update(data_sources, sample_uids, results, *args, **kwargs)

@@ -13,6 +13,7 @@ from verl.utils import tensordict_utils
 
 from verl_ext import batch_rows, trainer
 from verl_ext.replay import OrderedReplayBuffer, OrderedReplayBufferAsync
+from verl_ext.run_log import read
 
 
 @pytest.fixture
@@ -107,6 +108,52 @@ def test_estimator_memory_survives_a_checkpoint(made, monkeypatch):
     after = made()
     after._load_checkpoint()
     assert after.memory == before.memory
+
+
+def test_a_checkpoint_has_the_metrics_of_its_step(made, monkeypatch):
+    """verl logs a step after saving it: a run that dies in between would leave a gap."""
+    ours = made()
+    ours.global_steps, ours.steps_per_epoch = 7, 5
+    ours.in_progress = "batch", {"actor/loss": 0.5}, {"gen": 2.0, "update_actor": 1.0}
+    ours.run_log.open(resume_step=6)
+
+    def compute(batch, metrics, timing_raw, global_steps, epoch):
+        metrics |= {"epoch": epoch, "seconds": timing_raw["step"]}
+        ours.run_log.write(global_steps, metrics, provisional=ours._provisional)
+
+    def save(self):
+        assert read(ours.run_log.path) == [{"step": 7, "actor/loss": 0.5, "epoch": 1, "seconds": 3.0}]
+
+    ours._compute_metrics = compute
+    monkeypatch.setattr(PPOTrainerSync, "_save_checkpoint", save)
+    ours._save_checkpoint()
+    ours.run_log.write(7, {"actor/loss": 0.5, "seconds": 9.0})
+    assert read(ours.run_log.path) == [{"step": 7, "actor/loss": 0.5, "seconds": 9.0}]
+
+
+def test_a_checkpoint_that_cannot_be_written_says_which_disk_has_how_much_left(made, monkeypatch):
+    def full(self):
+        raise OSError("file write failed")
+
+    monkeypatch.setattr(PPOTrainerSync, "_save_checkpoint", full)
+    ours = made()
+    ours.global_steps = 7
+    with pytest.raises(RuntimeError, match=r"global_step_7 could not be written .*\d MiB free.*file write failed"):
+        ours._save_checkpoint()
+
+
+def test_nothing_is_trained_on_after_a_death(made, monkeypatch):
+    from verl_ext.liveness import Watch
+
+    slept = []
+    monkeypatch.setattr(PPOTrainerSync, "on_sample_end", lambda self: slept.append(1))
+    ours = made()
+    ours.watch = Watch({})
+    ours.on_sample_end()
+    ours.watch.dead["reward worker 0"] = "killed"
+    with pytest.raises(RuntimeError, match="reward worker 0: killed"):
+        ours.on_sample_end()
+    assert slept == [1]
 
 
 def test_checkpoint_without_memory_warns(made, monkeypatch, caplog):
