@@ -150,7 +150,7 @@ def write_rows(run: Path, rng: np.random.Generator, rows: int, steps: int, tasks
                 })  # fmt: skip
             table.append(
                 make_row(
-                    data_source=f"offline/{task}", task=task, category=category, index=index, info={},
+                    data_source="val", task=task, category=category, index=index, info={},
                     ground_truth=truth,
                     prompt=f"<image>{question} Think in <thinking></thinking>, then answer in <answer></answer>.",
                     images=[image],

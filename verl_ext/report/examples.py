@@ -13,6 +13,8 @@ from verl_ext.report.run import Run
 
 MAX_TEXT = 2000
 MAX_ANSWER = 200
+MAX_DRAWN = 10_000
+"""characters of an answer whose places are drawn"""
 PER_CATEGORY = 3
 OUTCOMES = ("became right", "became wrong", "stayed wrong", "stayed right", "wrong", "right")
 """in the order in which examples are looked for; the last two while there is one validation only"""
@@ -28,11 +30,13 @@ class Answer:
     acc: float
     answer: str
     response: str
+    places: str
+    """the answer as it was judged, for drawing"""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A box (x, y, width, height) or a point (x, y) in pixels of the shown image."""
+    """As data_prep.drawing.Shape, and whose it is."""
 
     kind: str
     whose: str
@@ -56,6 +60,8 @@ class Example:
     outline: str | None = None
     """data URI of a transparent overlay with the edge of the gold region"""
     size: tuple[int, int] = (0, 0)
+    images: int = 0
+    """of the row; the first is shown"""
     shapes: list[Shape] = field(default_factory=list)
 
 
@@ -126,7 +132,9 @@ def _read_answers(run: Run, steps: list[int], chosen: Mapping[str, str]) -> list
                 continue
             seen.add(row)
             response = str(record.get("output", ""))
-            answer = Answer(when, step, float(record["acc"]), clip(answer_of(response), MAX_ANSWER), clip(response))
+            found = answer_of(response)
+            shown = clip(found, MAX_ANSWER), clip(response), found[:MAX_DRAWN]
+            answer = Answer(when, step, float(record["acc"]), *shown)
             task, category = str(record["task"]), str(record["category"])
             gold, question = str(record.get("gts", "")), clip(str(record.get("input", "")))
             examples.setdefault(row, Example(row, task, category, chosen[row], gold, question, []))
