@@ -6,11 +6,13 @@ import sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+from test_video_files import write as write_clip
 
 from data_prep.offline import OfflineSource
 from data_prep.writer import RowWriter
 from verl_ext.doctor import __main__ as command
-from verl_ext.doctor import data, environment, model
+from verl_ext.doctor import environment, model
 from verl_ext.tiny_model import build, rows
 from verl_ext.tiny_model.tokenizer import train_tokenizer
 
@@ -155,13 +157,41 @@ def test_planted_fault_in_the_data_is_found(setup, tmp_path, change, message):
     assert any(message in one.message for one in found), found
 
 
-def test_rows_with_videos_are_warned_about(monkeypatch):
-    monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: None)
-    found = list(data.video_findings("train.parquet", 3, "qwen3_vl"))
-    assert [one.level for one in found] == ["warning", "warning"]
-    assert "another prompt" in found[1].message
-    monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: name == "decord")
-    assert list(data.video_findings("train.parquet", 3, "qwen2_5_vl")) == []
+@pytest.fixture
+def clips(setup, tmp_path):
+    """A file of rows of frames and, last, of the video file that is named; as an override."""
+
+    def written(video_file: str) -> str:
+        paths = [str(tmp_path / f"{number}.png") for number in range(4)]
+        for number, path in enumerate(paths):
+            Image.new("RGB", (64, 64), (60 * number, 0, 0)).save(path)
+        size = {"min_pixels": 4096, "max_pixels": 4096}
+        with RowWriter(tmp_path / "train.parquet") as writer:
+            for index, video in enumerate([paths] * 3 + [video_file]):
+                row = OfflineSource(seed=0).row("train", index)
+                content = row["prompt"][0]["content"].replace("<image>", "<video>")
+                row["prompt"] = [{"role": "user", "content": content}]
+                writer.write(row | {"images": None, "videos": [json.dumps({"video": video, **size})]})
+            writer.finish()
+            writer.publish()
+        return f"data.train_files={tmp_path}/train.parquet"
+
+    return written
+
+
+def test_videos_are_read(setup, clips, tmp_path):
+    few = ("data.train_batch_size=4", clips(write_clip(tmp_path / "clip.mp4")))
+    found = {one.message.partition(": ")[2]: one.level for one in findings(setup, *few)}
+    assert any(text.startswith("the prompts of 4 rows with videos take up to") for text in found)
+    assert "fault" not in found.values()
+    found = [one for one in findings(setup, *few, "data.max_prompt_length=20") if "with its video" in one.message]
+    assert [one.level for one in found] == ["fault"] * 4
+
+
+def test_a_video_that_cannot_be_read_is_named_with_its_row(setup, clips):
+    few = ("data.train_batch_size=4", clips("/nowhere/clip.mp4"))
+    found = [one for one in findings(setup, *few) if one.level == "fault"]
+    assert ["row 3 of offline/" in one.message and "/nowhere/clip.mp4 cannot" in one.message for one in found] == [True]
 
 
 def test_missing_column_is_named(setup, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,10 +15,10 @@ from data_prep.check_rows import Rules, row_problems
 from data_prep.dataset_files import schema_problems
 from reward_fns.registry import resolve_task
 from verl_ext.doctor.finding import Finding, fault, note, ok, warning
+from verl_ext.doctor.videos import video_findings
 
 PIXEL_MODELS = ("qwen2_5_vl",)
 """Model types that answer in pixels of the resized image; the others answer in 0-1000."""
-VIDEO_READERS = ("torchcodec", "decord")
 NEEDED = ("data_source", "prompt", "reward_model", "extra_info")
 PREPARE = "prepare it with python -m data_prep"
 
@@ -84,7 +83,7 @@ def sample_findings(
     found: Counter[str] = Counter()
     first: dict[str, str] = {}
     formats: Counter[str] = Counter()
-    videos = 0
+    videos: list[dict[str, Any]] = []
     looked, tag = 0, f"<{rules.thinking_tag}>"
     untagged = 0
     for read in next(file.iter_batches(sample), pa.RecordBatch.from_pylist([])).to_pylist():
@@ -95,7 +94,7 @@ def sample_findings(
             first.setdefault(reason, f"row {row['extra_info']['index']} of {row['data_source']}: {message}")
         untagged += tag not in "".join(message["content"] for message in row["prompt"])
         formats.update(box_formats(row))
-        videos += bool(row["videos"])
+        videos += [row] if row["videos"] else []
     unverifiable = found.pop("unverifiable", 0)
     for reason, count in found.items():
         fix = f"python -m data_prep check {name} shows all"
@@ -112,8 +111,11 @@ def sample_findings(
             f"{name}: {untagged} of {looked} prompts do not ask for {tag}, which verl_ext.thinking_tag rewards",
             "set verl_ext.thinking_tag to what the prompts ask for, or prepare with --thinking-tag",
         )
-    if videos:
-        yield from video_findings(name, videos, model_type)
+    if videos and processor:
+        patch = config["data"].get("image_patch_size", 14)
+        yield from video_findings(
+            name, videos, processor=processor, patch=patch, max_prompt_length=rules.max_prompt_length
+        )
     pixels = formats.get("pixels", 0)
     if model_type and formats and (model_type in PIXEL_MODELS) != (pixels > 0):
         asked = "pixels" if pixels else "0-1000"
@@ -124,21 +126,6 @@ def sample_findings(
         )
     if not found:
         yield ok("data", f"{name}: the gold answers of {looked} rows score 1")
-
-
-def video_findings(name: str, count: int, model_type: str) -> Iterator[Finding]:
-    """verl 0.9.1 with vLLM 0.24: see `docs/troubleshooting.md`, "Rows with videos"."""
-    if not any(importlib.util.find_spec(reader) for reader in VIDEO_READERS):
-        readers = " or ".join(VIDEO_READERS)
-        yield warning(
-            "data", f"{name}: rows with videos, but neither {readers} is installed to read files", "pip install one"
-        )
-    if model_type.startswith("qwen3_vl"):
-        yield warning(
-            "data",
-            f"{name}: {count} rows with videos: vLLM sees another prompt than a {model_type} is trained on",
-            "leave video rows out of training until verl and vLLM agree",
-        )
 
 
 def box_formats(row: Mapping[str, Any]) -> Iterator[str]:
