@@ -63,7 +63,7 @@ def shapes(example: Example, truth: str, info: Mapping[str, Any]) -> list[Shape]
 
 
 def _in_thousandths(answer: str, info: Mapping[str, Any]) -> str:
-    """An answer in the convention of its row (pixels, fractions) as the one that is drawn, "" if that cannot be done."""
+    """An answer in the convention of its row (pixels, fractions) as the one that is drawn; "" if it is not one."""
     try:
         if info.get("box_format", "relative_1000") != "relative_1000":
             limits = box_limits(info)
