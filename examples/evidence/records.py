@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from reward_fns.registry import resolve_task
 
@@ -17,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from arms import ARMS
 
 RESULTS = Path(__file__).parent / "results"
+RECIPE = Path(__file__).parents[2] / "verl_ext" / "configs" / "recipe" / "quickstart.yaml"
+DEFAULT_BAND = (0.2, 0.6)
 LAST = 10
 """Steps at the end of a run over which figures are averaged."""
 WINDOW = 20
@@ -86,6 +90,24 @@ def mean_of(record: Record, key: str, last: int | None = None) -> float:
     own = series(record, key)
     known = [value for value in (own if last is None else own[-last:]) if np.isfinite(value)]
     return float(np.mean(known)) if known else float("nan")
+
+
+@functools.cache
+def band_of(task: str) -> tuple[float, float]:
+    """Of the quickstart's recipe; a run made with other bands, or with none, is held against them too."""
+    tasks = yaml.safe_load(RECIPE.read_text())["verl_ext"].get("tasks", {})
+    low, high = tasks.get(task, {}).get("entropy_band", DEFAULT_BAND)
+    return low, high
+
+
+def inside_bands(record: Record, tasks: Iterable[str], last: int | None = None) -> float:
+    """Share of the steps with the task in the batch, mean of the tasks; steps at the end, or all."""
+    shares = []
+    for task in tasks:
+        low, high = band_of(task)
+        own = [value for value in series(record, f"task/{task}/entropy") if np.isfinite(value)]
+        shares += [np.mean([low <= value <= high for value in (own if last is None else own[-last:])])] if own else []
+    return float(np.mean(shares)) if shares else float("nan")
 
 
 def learning(record: Record) -> np.ndarray:

@@ -6,14 +6,15 @@ with three seeds and more that of the mean over seeds (t), else twice the paired
 nothing about another seed. Differences between arms pair the same seeds and rows. Other figures: mean of the runs ±
 their standard deviation. Validation stands at the ends alone, so "steps to GRPO's accuracy" reads the training
 rollouts: the first step at which their accuracy (mean of the tasks over the last 20 steps, good to 2 or 3 points, so
-20 at the least) is where GRPO of the same seed ended.
+20 at the least) is where GRPO of the same seed ended. Bands are those of the quickstart's recipe, for every arm.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,20 @@ import figures
 import gradient_tables
 from arms import STRESSED, TITLES
 from cells import cell, points, table
-from records import LAST, RESULTS, Record, Runs, accuracies, against, category_of, learning, load, mean_of, reached
+from records import (
+    LAST,
+    RESULTS,
+    Record,
+    Runs,
+    accuracies,
+    against,
+    category_of,
+    inside_bands,
+    learning,
+    load,
+    mean_of,
+    reached,
+)
 from stress_reward import ENTROPY_TASK, TASK
 
 BASELINE = "grpo"
@@ -31,8 +45,6 @@ PER_CATEGORY: dict[str, tuple[str, int | None, int]] = {
     f"Composed reward in training, last {LAST} steps (arms with other rewards do not compare)": ("reward", LAST, 2),
     f"Response length, tokens, last {LAST} steps": ("response_length/mean", LAST, 1),
     f"Entropy, nats a token, last {LAST} steps": ("entropy", LAST, 2),
-    "Share of the category's tasks inside their bands, all steps": ("entropy_in_band", None, 2),
-    f"Share of the category's tasks inside their bands, last {LAST} steps": ("entropy_in_band", LAST, 2),
     "Share of groups without signal, all steps": ("zero_signal_groups", None, 2),
     "Share of the sum of abs(advantage) that these groups got, all steps": ("zero_signal_weight", None, 3),
 }
@@ -83,6 +95,14 @@ def category_table(runs: Runs, name: str, last: int | None, digits: int) -> list
     return table(["arm", *by_category(runs)], rows)
 
 
+def band_table(runs: Runs, last: int | None) -> list[str]:
+    rows = []
+    for arm, own in runs.items():
+        shares = [[100 * inside_bands(one, tasks, last) for one in own] for tasks in by_category(runs).values()]
+        rows.append([TITLES[arm], *(cell(values, 0) for values in shares)])
+    return table(["arm", *by_category(runs)], rows)
+
+
 def steps_to_baseline(runs: Runs, arm: str) -> str:
     """One figure per seed that the baseline has too."""
     goals = {one["seed"]: learning(one)[-1] for one in runs.get(BASELINE, [])}
@@ -96,11 +116,6 @@ def own_gradient(records: Sequence[Record], of: Callable[[gradient_tables.Figure
     return cell(
         [float(np.nanmean(gradient_tables.over_draws([one], gradient_tables.OWN, of))) for one in measured], digits
     )
-
-
-def inside_band(record: Record, tasks: Sequence[str], last: int | None = None) -> float:
-    """Share of the steps, mean of the tasks."""
-    return float(np.nanmean([mean_of(record, f"task/{task}/entropy_in_band", last) for task in tasks]))
 
 
 def summary_table(runs: Runs) -> list[str]:
@@ -118,7 +133,7 @@ def summary_table(runs: Runs) -> list[str]:
                 points(against(runs, arm, BASELINE)) if arm != BASELINE else "–",
                 steps_to_baseline(runs, arm),
                 cell([mean_of(one, "response_length/mean", LAST) for one in own], 1),
-                cell([100 * inside_band(one, tasks_of(runs)) for one in own], 0),
+                cell([100 * inside_bands(one, tasks_of(runs)) for one in own], 0),
                 own_gradient(own, gradient_tables.variation),
                 own_gradient(own, lambda figures: 100 * figures["silent_weight"], 1),
             ]
@@ -141,8 +156,8 @@ def stress_table(runs: Runs) -> list[str]:
                 points(against(runs, arm, base, others)),
                 points(against(runs, arm, base, [task])),
                 cell([mean_of(one, f"task/{task}/entropy", LAST) for one in own]),
-                cell([100 * mean_of(one, f"task/{task}/entropy_in_band") for one in own], 0),
-                cell([100 * mean_of(one, f"task/{task}/entropy_in_band", LAST) for one in own], 0),
+                cell([100 * inside_bands(one, [task]) for one in own], 0),
+                cell([100 * inside_bands(one, [task], LAST) for one in own], 0),
             ]
         )
     titles = ("arm", "seeds", "against", "other tasks, points", "the task itself, points")
@@ -154,12 +169,19 @@ def sources(runs: Runs) -> list[str]:
     rows = []
     for arm, records in runs.items():
         for one in records:
-            dirty = f" + {len(one['changed_files'])} changed files" if one["changed_files"] else ""
+            commits = ", then ".join(map(commit, one.get("origin", [one]))) or "unknown"
             check = one["rewards_check"]
             differs = f"{check['accuracy_differs']}, {check['length_differs']} of {check['compared']}"
             name, minutes = f"{arm}-{one['seed']}", f"{one['seconds'] / 60:.0f}"
-            rows.append([name, one["commit"][:10] + dirty, str(one["steps"]), minutes, differs])
-    return table(["run", "commit", "steps", "minutes", "means of rewards, lengths unlike the run's metrics"], rows)
+            rows.append([name, commits, str(one["steps"]), minutes, differs])
+    return table(
+        ["run", "commit", "steps", "minutes of steps", "means of rewards, lengths unlike the run's metrics"], rows
+    )
+
+
+def commit(origin: Mapping[str, Any]) -> str:
+    dirty = f" + {len(origin['changed_files'])} changed files" if origin["changed_files"] else ""
+    return origin["commit"][:10] + dirty
 
 
 def page(runs: Runs) -> list[str]:
@@ -168,6 +190,8 @@ def page(runs: Runs) -> list[str]:
         "Accuracy, before → after (difference), %": accuracy_table(runs),
         "Accuracy after training against GRPO, points": against_baseline(runs),
         **{title: category_table(runs, *what) for title, what in PER_CATEGORY.items()},
+        "Share of steps in which a task is inside its band, mean of the tasks, %": band_table(runs, None),
+        f"The same, last {LAST} steps": band_table(runs, LAST),
         "One task under stress": stress_table(runs),
         "Runs": sources(runs),
     }

@@ -53,12 +53,12 @@ def record(arm: str, seed: int, *, gain: float = 0.5, peak: float = 0.8) -> dict
     rng = np.random.default_rng(seed)
     after = {name: float(rng.random() < gain) for name in names}
     return {
-        "arm": arm, "seed": seed, "steps": STEPS, "seconds": 600, "overrides": [], "commit": "c" * 40,
-        "changed_files": [], "versions": {"verl": "0.9.1"}, "summary": {"tasks": dict(TASKS)},
+        "arm": arm, "seed": seed, "steps": STEPS, "seconds": 600, "overrides": [], "summary": {"tasks": dict(TASKS)},
         "validation": {"0": dict.fromkeys(names, 0.0), str(STEPS): after},
         "metrics": [{"step": 0}, *(step(at, min(peak, at / 10)) for at in range(1, STEPS + 1))],
         "rewards": {}, "rewards_check": {"compared": 3, "accuracy_differs": 0, "length_differs": 1},
         "gradients": measured(),
+        "origin": [{"commit": letter * 40, "changed_files": [], "versions": {}} for letter in "ab"],
     }  # fmt: skip
 
 
@@ -88,6 +88,7 @@ def test_any_part_of_the_grid_makes_tables_and_figures(tmp_path, capsys, runs):
         assert f"| {TITLES[arm]} | {len(runs[arm])} |" in text
     for title in tables.PER_CATEGORY:
         assert f"## {title}" in text
+    assert "| aaaaaaaaaa, then bbbbbbbbbb |" in text
     widths = {line.count("|") for line in text.split("## Summary")[1].split("\n\n")[1].splitlines()}
     assert len(widths) == 1
     assert (tmp_path / "training.png").stat().st_size > 10_000
@@ -146,6 +147,16 @@ def test_smoothed_accuracy_weighs_tasks_alike_and_bridges_steps_without_one():
     assert records.learning(own)[-1] == pytest.approx(expected)
 
 
+def test_every_arm_is_held_against_the_bands_of_the_recipe():
+    own = record("grpo", 0)
+    low, high = records.band_of("digit_sum")
+    for entry in own["metrics"][1:]:
+        entry["task/digit_sum/entropy"] = (low + high) / 2 if entry["step"] > STEPS - 6 else 2 * high
+    assert records.inside_bands(own, ["digit_sum"]) == pytest.approx(6 / STEPS)
+    assert records.inside_bands(own, ["digit_sum"], last=6) == 1
+    assert records.inside_bands(own, ["digit_sum", "not_in_this_run"], last=12) == 0.5
+
+
 def test_shares_and_their_spread():
     assert gradient_tables.shares(figures(1, 1, 2)) == pytest.approx([0.25, 0.25, 0.5])
     assert gradient_tables.variation(figures(1, 1, 2)) == pytest.approx(np.std([1, 1, 2]) / np.mean([1, 1, 2]))
@@ -167,13 +178,17 @@ def test_a_stored_run_is_what_the_tables_read(tmp_path, monkeypatch):
         ]
         (folder / "validation" / f"{number}.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
     entries = [{"step": 0}, {"step": 1, "task/arithmetic/accuracy": 0.5, "task/arithmetic/response_length/mean": 6.0}]
+    entries[1]["timing_s/step"] = 7.2
     (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, entries)))
     monkeypatch.setattr(grid, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(grid, "gradients", lambda out: None)
-    grid.store("grpo", 0, runs=tmp_path / "runs", steps=1, seconds=1.0)
+    grid.note_origin(folder)
+    grid.note_origin(folder)
+    grid.store("grpo", 0, runs=tmp_path / "runs", steps=1)
     (own,) = records.load(tmp_path / "results")["grpo"]
     assert set(own) == set(record("grpo", 0))
     assert own["rewards_check"] == {"compared": 1, "accuracy_differs": 0, "length_differs": 0}
+    assert [len(one["commit"]) for one in own["origin"]] == [40] and own["seconds"] == 7
     before, after = records.accuracies(own)
     assert (sum(before.values()), sum(after.values())) == (0, 2)
 
