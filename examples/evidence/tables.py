@@ -123,7 +123,7 @@ def summary_table(runs: Runs) -> list[str]:
     titles += (
         "entropy inside the tasks' bands, % of steps",
         "gradient shares of the tasks: variation",
-        "weight of idle groups, %",
+        "weight of groups without signal, %",
     )
     rows = []
     for arm, own in runs.items():
