@@ -77,15 +77,15 @@ def _show(bar: tqdm, metrics: Path) -> None:
 
 def end_marked(mark: str) -> None:
     """Terminate every process that carries the mark, and its descendants; kill what is left after 20 s."""
-    doomed = _marked(mark)
+    doomed = marked(mark)
     for process in doomed:
         _signal(process, signal.SIGTERM)
     psutil.wait_procs(doomed, timeout=GRACE_SECONDS)
-    for process in {*_marked(mark), *(one for one in doomed if one.is_running())}:
+    for process in {*marked(mark), *(one for one in doomed if one.is_running())}:
         _signal(process, signal.SIGKILL)
 
 
-def _marked(mark: str) -> list[psutil.Process]:
+def marked(mark: str) -> list[psutil.Process]:
     found: set[psutil.Process] = set()
     for process in psutil.process_iter():
         try:
