@@ -9,6 +9,8 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent / "data_prep" / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parent / "verl_ext"))
+import tiny_qwen2_5
 from prepared import BENCHMARKS, mix_all, prepare_all
 from test_end_to_end import call, train
 
@@ -25,8 +27,7 @@ RESPONSES = 2
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, Path]:
-    # Without videos: verl 0.9.1 shows vLLM another prompt than it trains on where Qwen3-VL sees one.
-    return prepare_all(tmp_path_factory.mktemp("prepared"), videos=False)
+    return prepare_all(tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,23 @@ def run(files, mixture, tmp_path_factory) -> Path:
         steps=1,
     )
     return run
+
+
+@pytest.fixture(scope="module")
+def qwen2_5_run(run, files, mixture, tmp_path_factory) -> Path:
+    """One step on the mixture by a random Qwen2.5-VL."""
+    root, out = files["offline"].parents[1], tmp_path_factory.mktemp("qwen2_5")
+    model = tiny_qwen2_5.write(root / "model", out / "model")
+    prompts = pq.read_metadata(mixture).num_rows
+    train(
+        *(root, out, "+machine=cpu", "+recipe=quickstart", f"verl_ext.run_dir={out}", "data.image_patch_size=14"),
+        *(f"data.train_files={mixture}", f"data.val_files={mixture}", f"data.train_batch_size={prompts}"),
+        *(f"actor_rollout_ref.model.path={model}", f"actor_rollout_ref.actor.ppo_mini_batch_size={prompts}"),
+        *("data.max_prompt_length=480", "data.max_response_length=32", f"actor_rollout_ref.rollout.n={RESPONSES}"),
+        *("trainer.val_before_train=false", "trainer.test_freq=-1", "trainer.save_freq=-1"),
+        steps=1,
+    )
+    return out
 
 
 def rows_by_task(path: Path) -> dict[str, int]:
@@ -85,6 +103,22 @@ def test_all_rows_of_the_mixture_are_in_the_step(run, mixture):
     assert step["actor/grad_norm"] > 0
     # vLLM saw the prompts that are trained on. All probabilities are small, so their correlation tells more.
     assert step["training/rollout_probs_diff_max"] < 1e-4
+    assert step["training/rollout_actor_probs_pearson_corr"] > 0.9999
+
+
+def test_the_mixture_has_every_kind_of_media(mixture):
+    rows = pq.read_table(mixture, columns=["images", "videos"]).to_pylist()
+    assert {len(row["images"] or []) for row in rows} == {0, 1, 3}
+    videos = [json.loads(video)["video"] for row in rows for video in row["videos"] or []]
+    assert {type(video) for video in videos} == {str, list}
+
+
+def test_qwen2_5_vl_sees_and_trains_on_the_same_prompts(qwen2_5_run, mixture):
+    step = read(qwen2_5_run / "metrics.jsonl")[0]
+    for task, count in rows_by_task(mixture).items():
+        assert step[f"task/{task}/rows"] == RESPONSES * count
+    assert step["actor/grad_norm"] > 0
+    # vLLM never samples the tokens of pictures, on which this random model would spend a part of its probability.
     assert step["training/rollout_actor_probs_pearson_corr"] > 0.9999
 
 

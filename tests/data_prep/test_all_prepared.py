@@ -28,7 +28,7 @@ LONGEST = 384
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    return prepare_all(tmp_path_factory.mktemp("prepared"), videos=True)
+    return prepare_all(tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from test_video_files import write as write_clip
+from video_clip import write as write_clip
 
 from data_prep.offline import OfflineSource
 from data_prep.writer import RowWriter

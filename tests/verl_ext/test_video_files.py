@@ -1,28 +1,13 @@
-"""Video files without torchcodec and decord. Frame k of the clip is grey of brightness 10 k."""
+"""Video files without torchcodec and decord."""
 
-import av
-import numpy as np
 import pytest
 import torch
 import torchvision
 import verl  # noqa: F401  whose plug-in puts our reader in place
 from qwen_vl_utils import process_vision_info, vision_process
+from video_clip import RATE, write
 
 from verl_ext.video_files import read_video
-
-FRAMES, RATE = 20, 10
-
-
-def write(path, frames: int = FRAMES, codec: str = "mpeg4") -> str:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=RATE)
-        stream.width = stream.height = 64
-        stream.pix_fmt = "yuv420p"
-        for index in range(frames):
-            picture = np.full((64, 64, 3), 10 * index, dtype=np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-    return str(path)
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "verl_ext"))
 import pyarrow.parquet as pq
 import raw_rows_a
 import raw_rows_b
 from PIL import Image
 from test_onethinker import FRAMES, ROWS, raw
+from video_clip import write as write_clip
 
 from data_prep.__main__ import main
 
@@ -25,18 +27,17 @@ WHOLE = ("mmmu", "onethinker")
 TEXT_ROW = {**raw(13, "math", "7"), "problem": "How much is 3 + 4?", "data_type": "text", "images": None}
 
 
-def prepare_all(root: Path, *, videos: bool) -> dict[str, Path]:
+def prepare_all(root: Path) -> dict[str, Path]:
     """The parquet file of each of `BENCHMARKS`, from its first form, of `onethinker`, and of `offline`.
 
-    OneThinker's rows have an image, nothing beside the text, or, with `videos`, a video as frames. Those whose video is
-    a file are left out: none of the installed packages reads one.
+    OneThinker's rows have an image, nothing beside the text, or a video, as a file or as frames.
     """
     files = {}
     for form in (*raw_rows_a.FORMS, *raw_rows_b.FORMS):
         if form.benchmark not in files:
             source = form.write(root / "raw" / form.benchmark)
             files[form.benchmark] = _prepare(form.benchmark, source, root / form.benchmark, form.split)
-    source = _write_onethinker(root / "raw" / "onethinker", videos)
+    source = _write_onethinker(root / "raw" / "onethinker")
     files["onethinker"] = _prepare("onethinker", source, root / "onethinker", "train")
     offline = ("prepare", "offline", "--out", str(root / "offline"), "--workers", "1", "--train", "96", "--val", "12")
     assert main([*offline]) == 0
@@ -58,11 +59,11 @@ def _prepare(name: str, source: Path, out: Path, split: str) -> Path:
     return out / f"{split}.parquet"
 
 
-def _write_onethinker(folder: Path, videos: bool) -> Path:
+def _write_onethinker(folder: Path) -> Path:
     for number, name in enumerate(("images/a.png", *FRAMES)):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (100, 80), (40 * number, 90, 200)).save(path)
-    rows = [row for row in ROWS if "videos" not in row or (videos and isinstance(row["videos"][0], list))]
-    (folder / "onethinker_rl_train.json").write_text(json.dumps([*rows, TEXT_ROW]))
+    write_clip(folder / "a.mp4")
+    (folder / "onethinker_rl_train.json").write_text(json.dumps([*ROWS, TEXT_ROW]))
     return folder
