@@ -52,6 +52,8 @@ def verdict(first: Seen, again: Seen | None, steps: list[int], gap: float | None
             return False, f"stopped after {first.seconds} s, over {STOP_SECONDS}"
         if first.code > 0 and not first.said:  # below 0 the fault was the kill of the very process that would say it
             return False, "stopped without a message"
+    if again is None and first.code != 0:
+        return True, "holds: refused before anything had started"
     if again is not None and again.code != 0:
         return False, f"did not resume (exit code {again.code})"
     if steps != list(range(1, STEPS + 1)):

@@ -83,7 +83,7 @@ def try_case(name: str, case: Case, prepared: Path, out: Path) -> dict[str, Any]
         first = watch_run(command, run, module | hanging, begins=begins, strike=strike)
         saved = (root / TRACKER).read_text() if (root / TRACKER).exists() else ""
         again = None
-        if first.code != 0:
+        if first.code != 0 and read_if(run):
             if disk:
                 disk.resize(64 * size)
             command = [*inside, *command_of(prepared, run, mended)]
@@ -141,7 +141,7 @@ def table(found: Mapping[str, Any]) -> str:
             went + (f": {said}" if said else ""),
             str(first["seconds"]),
             case["saved_step"] or "–",
-            str(again["code"]) if again else "not needed",
+            "not needed" if first["code"] == 0 else str(again["code"]) if again else "nothing had started",
             str(int(sum(one or 0 for one in case["missing_responses"]))),
             "other data" if gap is None else f"{gap:.1e}",
             "yes" if case["holds"] else f"**no**: {case['why']}",
