@@ -8,15 +8,16 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "verl_ext" / "__init__.py").read_text()).group(1)
 
-# Ranges hold the versions that were tested together; patches in verl_ext/cpu.py are written for exactly these.
+# Ranges hold the versions that were tested together; patches in verl_ext/verl_patches.py are written for exactly these.
 CORE = [
     "verl==0.9.1",
     "TransferQueue>=0.1.10,<0.2",
     "tensordict==0.10.0",
-    "transformers>=5.9,<5.11",
+    "transformers>=5.10,<5.11",
     "ray[default]>=2.50,<3",
     "hydra-core>=1.3,<1.4",
     "qwen-vl-utils>=0.0.14,<0.1",
+    "av>=14",
     "pyarrow>=19",
     "datasets>=4.7",
     "torchdata",

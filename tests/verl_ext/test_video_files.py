@@ -43,8 +43,14 @@ def test_containers(tmp_path, suffix):
     assert shown(read_video({"video": path, "nframes": 4})[0]) == [0, 6, 13, 19]
 
 
-def test_verl_reads_a_file_this_way(clip, monkeypatch):
-    monkeypatch.setattr(vision_process, "get_video_reader_backend", lambda: "torchvision")
+def failing(video):
+    raise RuntimeError("torchcodec without FFmpeg's libraries")
+
+
+@pytest.mark.parametrize("reader", ["torchvision", "torchcodec"])
+def test_verl_reads_a_file_this_way(clip, monkeypatch, reader):
+    monkeypatch.setattr(vision_process, "get_video_reader_backend", lambda: reader)
+    monkeypatch.setitem(vision_process.VIDEO_READER_BACKENDS, "torchcodec", failing)
     content = [{"type": "video", "video": clip, "fps": 2.0, "min_pixels": 4096, "max_pixels": 4096}]
     messages = [{"role": "user", "content": content}]
     _, [(frames, about)] = process_vision_info(messages, image_patch_size=16, return_video_metadata=True)

@@ -21,7 +21,7 @@ TESTED: dict[str, tuple[str, ...]] = {
     "verl": ("0.9.1",),
     "torch": ("2.11",),
     "torchvision": ("0.26",),
-    "transformers": ("5.9", "5.10"),
+    "transformers": ("5.10",),
     "vllm": ("0.24",),
     "ray": ("2",),
     "tensordict": ("0.10.0",),
