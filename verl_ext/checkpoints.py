@@ -122,6 +122,8 @@ def goes_on_from(config: DictConfig) -> str:
     try:
         folder, _ = choose(root)
         step = folder.name.removeprefix(FOLDER) if folder else (root / TRACKER).read_text().strip()
-    except (OSError, ValueError):
-        return "no checkpoint is whole, so the same command starts from the beginning or says what is wrong"
+    except FileNotFoundError:
+        return "no checkpoint was written, so the same command starts from the beginning"
+    except (OSError, ValueError) as error:
+        return str(error)
     return f"the same command goes on after step {step}"
