@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -75,11 +76,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     options, overrides = parser.parse_known_args(argv)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    found = []
-    for one in examine(overrides, ray=not options.no_ray, sample=options.sample):
-        found.append(one)
-        if not options.json:
-            print(one.as_text(), flush=True)
+    found, report = [], sys.stdout
+    # What libraries print has no place between the findings, and would spoil the JSON.
+    with contextlib.redirect_stdout(sys.stderr):
+        for one in examine(overrides, ray=not options.no_ray, sample=options.sample):
+            found.append(one)
+            if not options.json:
+                print(one.as_text(), file=report, flush=True)
     counts = Counter(one.level for one in found)
     if options.json:
         print(json.dumps({"findings": [one.as_json() for one in found], "counts": counts}, indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from verl_ext.doctor.finding import Finding, fault, note, ok, warning
+from verl_ext.sampler import SamplingSettings, TaskSampler
 
 
 def configuration_findings(config: DictConfig) -> Iterator[Finding]:
@@ -25,7 +27,8 @@ def configuration_findings(config: DictConfig) -> Iterator[Finding]:
         lines = [line.strip("- ") for line in str(error).splitlines() if line.startswith("  - ")] or [str(error)]
         found += [fault("configuration", line, "") for line in lines]
     try:
-        validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
+        with warnings.catch_warnings(action="ignore"):  # that no critic is needed
+            validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
     except (ValueError, AssertionError) as error:
         found.append(fault("configuration", f"verl: {error}", ""))
     yield from found or [ok("configuration", "checked by verl_ext and by verl")]
@@ -87,6 +90,11 @@ def task_findings(config: DictConfig, tasks: Counter[tuple[str, str]]) -> Iterat
     except ValueError:
         return  # reported with the configuration
     total = sum(tasks.values())
+    try:
+        shares = sampling_shares(settings.sampling, tasks)
+    except ValueError as error:
+        yield fault("tasks", str(error), "name tasks of the training data")
+        shares = {}
     for (task, category), rows in sorted(tasks.items()):
         try:
             one = settings.for_task(task, category)
@@ -106,5 +114,14 @@ def task_findings(config: DictConfig, tasks: Counter[tuple[str, str]]) -> Iterat
         yield note(
             "tasks",
             f"{task} ({category}): {rows} rows, {100 * rows / total:.1f} %; length {length}; entropy {band}"
-            + (f" x {one.entropy_coeff:g}" if band != "none" else ""),
+            + (f" x {one.entropy_coeff:g}" if band != "none" else "")
+            + (f"; drawn as {100 * shares[task]:.1f} % at first" if task in shares else ""),
         )
+
+
+def sampling_shares(sampling: SamplingSettings, tasks: Counter[tuple[str, str]]) -> dict[str, float]:
+    """Share of the rows that training draws per task; {} where it draws them as they lie. Errors of TaskSampler."""
+    if not sampling.active or not tasks:
+        return {}
+    labels = [task for (task, _), rows in tasks.items() for _ in range(rows)]
+    return TaskSampler(labels, sampling, seed=0).shares()

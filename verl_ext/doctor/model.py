@@ -105,7 +105,7 @@ def estimate(config: Mapping[str, Any], model: Any, *, gpu_memory: float | None 
     responses = data["train_batch_size"] * rollout["n"]
     yield note(
         "model",
-        f"{count / 1e9:.2f} billion parameters; a GPU needs at least {update:.1f} GiB in the update (states "
+        f"{count / 1e9:.3g} billion parameters; a GPU needs at least {update:.1f} GiB in the update (states "
         f"{states / GIB:.1f}, logits of a micro-batch {logits / GIB:.1f}), {weights:.1f} GiB for vLLM's weights",
     )
     yield note(
