@@ -32,11 +32,29 @@ def test_commands_exist(path: str) -> None:
     assert (ROOT / path).is_file()
 
 
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", PAGE.partition("## A task of your own")[2], re.DOTALL)
+MODULE, TRY, PRINTED, MAKE_ROWS, COMMANDS = (block for _, block in BLOCKS[:5])
+
+
+def run(folder: Path, *command: str) -> str:
+    path = os.pathsep.join([str(folder), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": path, "VERL_USE_EXTERNAL_MODULES": "my_tasks"}
+    done = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_the_tutorial_prints_what_it_says(tmp_path: Path) -> None:
-    """With the module imported by hand: that verl imports it is verl's promise, and takes seconds."""
-    block = dict(re.findall(r"```(\w*)\n(.*?)```", PAGE.partition("## A task of your own")[2], re.DOTALL))
-    (tmp_path / "my_tasks.py").write_text(block["python"])
-    script = block["bash"].partition("<<'END'\n")[2].partition("END\n")[0].replace("import verl", "import my_tasks")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, cwd=tmp_path)
-    assert run.stdout == block[""], run.stderr
+    """Without `import verl`: that verl imports the module is verl's promise, and takes seconds."""
+    (tmp_path / "my_tasks.py").write_text(MODULE)
+    script = TRY.partition("<<'END'\n")[2].partition("END\n")[0].replace("import verl\n", "")
+    assert run(tmp_path, "-c", script) == PRINTED
+
+
+def test_the_rows_of_the_tutorial_have_nothing_wrong(tmp_path: Path) -> None:
+    (tmp_path / "my_tasks.py").write_text(MODULE)
+    (tmp_path / "make_rows.py").write_text(MAKE_ROWS)
+    commands = [line.partition("#")[0].split()[1:] for line in COMMANDS.splitlines()]
+    printed = [run(tmp_path, *command) for command in commands]
+    assert "nothing wrong" in printed[1]
+    assert "degrees" in (tmp_path / "view.html").read_text()
