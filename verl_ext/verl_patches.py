@@ -35,6 +35,9 @@ def apply() -> None:
         return
     from verl_ext import cpu_platform  # noqa: F401  registers the platform
 
+    # vLLM compiles a few small functions even where it is told to be eager, for which torch first starts an interpreter
+    # for every vector instruction set: a quarter of vLLM's start.
+    os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
     vllm_version()
     wrapt.register_post_import_hook(process_group, "verl.utils.distributed")
     wrapt.register_post_import_hook(fsdp_engine, "verl.workers.engine.fsdp.transformer_impl")
