@@ -4,8 +4,8 @@
     python -m verl_ext.evaluate score answers.jsonl --data val.parquet --out scored.jsonl
 
 Both print each benchmark's figure as its authors aggregate it, with 95 % intervals, and the paper's figures beside it.
-`score` writes the lines that validation inside a run writes, so the same table comes from either. It knows no tokens: its
-`score` is the reward without the length part.
+`score` writes the lines that validation inside a run writes, so the same table comes from either. It knows no tokens:
+its `score` is the reward without the length part.
 `examples/train/evaluate.sh` makes the answers: verl's validation of a model over any of the 18.
 """
 
