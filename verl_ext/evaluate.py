@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,20 @@ def score(answers: Sequence[Path], data: Sequence[Path], settings: RewardSetting
             print(f"warning: {path}: {unanswered} of {file.metadata.num_rows} rows have no answer", file=sys.stderr)
 
 
+def unanswered(records: Sequence[Mapping[str, Any]], data: Sequence[Path]) -> Iterator[str]:
+    """A warning for every file with rows that no record answers: cut off, filtered by length, or failed."""
+    answered = {record["row"] for record in records}
+    for path in data:
+        file = open_prepared(path)
+        missing = sum(
+            f"{row['data_source']}/{row['extra_info']['index']}" not in answered
+            for _, batch in read_batches(file, path, columns=("data_source", "extra_info"))
+            for row in batch.to_pylist()
+        )
+        if missing:
+            yield f"warning: {path}: {missing} of {file.metadata.num_rows} rows are not in the validation"
+
+
 def full_table(figures: Sequence[Figure]) -> str:
     """The figures, and the primary ones beside the paper's."""
     lines = [table([*figures, *overall(figures)]), ""]
@@ -129,6 +143,8 @@ def main(argv: list[str] | None = None) -> None:
             records = read_validation(options.out, options.data)
         else:
             records = [record for path in options.validation for record in read_validation(path, options.data)]
+            for warning in unanswered(records, options.data):
+                print(warning, file=sys.stderr)
         figures = benchmark_table(records)
         if options.json:
             entries = [{name: getattr(one, name) for name in Figure.__slots__} for one in figures]

@@ -73,6 +73,18 @@ def test_rows_without_an_answer_are_counted(prepared, tmp_path, capsys):
     assert f"{len(rows) - 5} of {len(rows)} rows have no answer" in capsys.readouterr().err
 
 
+def test_rows_that_a_validation_lacks_are_counted(prepared, tmp_path, capsys):
+    data, rows = prepared
+    stored = answers(tmp_path / "answers.jsonl", rows)
+    run(capsys, "score", stored, "--data", data, "--out", tmp_path / "out.jsonl")
+    evaluate.main(["table", str(tmp_path / "out.jsonl"), "--data", str(data)])
+    assert capsys.readouterr().err == ""
+    cut = (tmp_path / "out.jsonl").read_text().splitlines(keepends=True)[:-3]
+    (tmp_path / "cut.jsonl").write_text("".join(cut) + '{"row": "mms')
+    evaluate.main(["table", str(tmp_path / "cut.jsonl"), "--data", str(data)])
+    assert f"3 of {len(rows)} rows are not in the validation" in capsys.readouterr().err
+
+
 def test_answers_to_other_rows_are_refused(prepared, tmp_path):
     data, _ = prepared
     stored = tmp_path / "answers.jsonl"
