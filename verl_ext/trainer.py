@@ -60,6 +60,7 @@ class TaskAware(TaskFed):
                 config.actor_rollout_ref.actor.calculate_entropy = True
         self.memory: dict[str, Any] = {}
         self._provisional = False
+        self.watch = Watch({})
         super().__init__(config)
 
     def _setup(self) -> None:
@@ -72,6 +73,13 @@ class TaskAware(TaskFed):
     def fit(self, agent_loop_manager: Any) -> None:
         with Watch(probes_of(self, agent_loop_manager)) as self.watch:
             super().fit(agent_loop_manager)
+
+    def step(self, metrics: dict, timing_raw: dict) -> Any:
+        try:
+            return super().step(metrics, timing_raw)
+        except Exception:
+            self.watch.check()  # a death is the better explanation
+            raise
 
     def on_sample_end(self) -> None:
         # Responses may be missing because a process died: nothing is trained on what the others left.

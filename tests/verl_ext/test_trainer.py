@@ -156,6 +156,19 @@ def test_nothing_is_trained_on_after_a_death(made, monkeypatch):
     assert slept == [1]
 
 
+def test_a_step_that_fails_of_a_death_names_it(made, monkeypatch):
+    def step(self, metrics, timing_raw):
+        raise RuntimeError("no materializable trajectories")
+
+    monkeypatch.setattr(PPOTrainerSync, "step", step)
+    ours = made()
+    with pytest.raises(RuntimeError, match="no materializable"):
+        ours.step({}, {})
+    ours.watch.dead["reward worker 0"] = "killed"
+    with pytest.raises(RuntimeError, match="reward worker 0: killed"):
+        ours.step({}, {})
+
+
 def test_checkpoint_without_memory_warns(made, monkeypatch, caplog):
     monkeypatch.setattr(PPOTrainerSync, "_load_checkpoint", lambda self: setattr(self, "global_steps", 3))
     made()._load_checkpoint()
