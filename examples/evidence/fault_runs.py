@@ -65,7 +65,7 @@ def verdict(first: Seen, again: Seen | None, steps: list[int], gap: float | None
 
 def ours_in(log: str) -> list[str]:
     """Messages of verl_ext in a log, each once, without the process that Ray puts before."""
-    found = re.findall(r"TimeoutError: (the reward of row .*)", log) + re.findall(r"verl_ext: .*", log)
+    found = re.findall(r"TimeoutError: (the reward of row .*)", log) + re.findall(r"verl_ext: .*(?:\n  - .*)*", log)
     return [line.strip()[:600] for line in dict.fromkeys(found)][:6]
 
 

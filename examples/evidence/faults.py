@@ -88,7 +88,7 @@ def try_case(name: str, case: Case, prepared: Path, out: Path) -> dict[str, Any]
                 disk.resize(64 * size)
             command = [*inside, *command_of(prepared, run, mended)]
             again = watch_run(command, run, module, begins=lambda: False)
-    gap = largest(undisturbed, run) if case.same_data else None
+    gap = largest(undisturbed, run) if case.same_data and read_if(run) else None
     holds, why = verdict(first, again, steps_of(run), gap)
     return {
         "what": case.what,
@@ -134,7 +134,7 @@ def table(found: Mapping[str, Any]) -> str:
     for name, case in found["cases"].items():
         first, again = case["first"], case["again"]
         went = {0: "went on", None: "hung"}.get(first["code"], f"stopped (exit code {first['code']})")
-        said = "<br>".join(line.replace("|", "\\|")[:240] for line in first["said"])
+        said = "<br>".join(line.replace("|", "\\|").replace("\n", " ")[:400] for line in first["said"])
         gap = case["largest_difference"]
         cells = [
             f"{case['what']} (`{name}`)",
@@ -143,7 +143,7 @@ def table(found: Mapping[str, Any]) -> str:
             case["saved_step"] or "–",
             "not needed" if first["code"] == 0 else str(again["code"]) if again else "nothing had started",
             str(int(sum(one or 0 for one in case["missing_responses"]))),
-            "other data" if gap is None else f"{gap:.1e}",
+            "–" if gap is None else f"{gap:.1e}",
             "yes" if case["holds"] else f"**no**: {case['why']}",
         ]
         lines.append("| " + " | ".join(cells) + " |")

@@ -45,11 +45,16 @@ def test_our_lines_of_a_log():
     log = (
         "\x1b[36m(TaskRunnerV1 pid=9)\x1b[0m ERROR verl_ext: a process is dead\nnoise\n"
         "verl_ext: the run stopped: x\nverl_ext: the run stopped: x\n"
+        "verl_ext: the data is bad:\n  - row 2\n"
         "(worker) TimeoutError: the reward of row a/1 took over 45 s\n"
     )
     timeout, *others = ours_in(log)
     assert timeout.startswith("the reward of row a/1")
-    assert others == ["verl_ext: a process is dead", "verl_ext: the run stopped: x"]
+    assert others == [
+        "verl_ext: a process is dead",
+        "verl_ext: the run stopped: x",
+        "verl_ext: the data is bad:\n  - row 2",
+    ]
 
 
 RUN = """
