@@ -184,7 +184,8 @@ def main() -> int:
             continue
         print(f"{name}: {CASES[name].what}", flush=True)
         commit = git("rev-parse", "HEAD")
-        store(name, try_case(name, CASES[name], prepared, out) | {"commit": commit})
+        case = try_case(name, CASES[name], prepared, out) | {"commit": commit}
+        store(name, json.loads(json.dumps(case).replace(str(out), "OUT")))
         print(json.dumps(load()["cases"][name], indent=1), flush=True)
     return 0 if all(case["holds"] for case in load()["cases"].values()) else 1
 
