@@ -53,6 +53,11 @@ class TaskFed:
             sampler=self.sampler,
         )
 
+    def _load_checkpoint(self) -> None:
+        super()._load_checkpoint()
+        if self.global_steps > 0 and self.trainer_mode != "sync":
+            replay.drop_trained()
+
     def _fetch_one_gen_batch(self) -> TensorDict:
         """Prompts named by their place in the run in place of a random id: rows get an order that a resume repeats."""
         batch = super()._fetch_one_gen_batch()

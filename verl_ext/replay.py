@@ -90,6 +90,19 @@ class OrderedReplayBufferAsync(Ordered, ReplayBufferAsync):
     pass
 
 
+def drop_trained(partition_id: str = "train") -> None:
+    """Clear a restored queue of rows whose prompt has left it.
+
+    verl saves the queue before it clears it of the step's batch: after each resume these rows would stay in memory and
+    in every later checkpoint.
+    """
+    tags = (tq.kv_list(partition_id) or {}).get(partition_id, {})
+    prompts = {key for key, tag in tags.items() if tag.get("is_prompt")}
+    trained = [key for key in tags if prompt_of(key) not in prompts]
+    if trained:
+        tq.kv_clear(keys=trained, partition_id=partition_id)
+
+
 _OURS = {ReplayBuffer: OrderedReplayBuffer, ReplayBufferAsync: OrderedReplayBufferAsync}
 
 

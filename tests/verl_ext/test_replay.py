@@ -25,7 +25,7 @@ class Queue:
             self.tags[key] = {"status": "success"}
             self.results[key] = {"extra_fields": {"reward_extra_info": {"accuracy": value, "task": task}}}
 
-    def kv_list(self):
+    def kv_list(self, partition_id=None):
         items = list(self.tags.items())
         random.shuffle(items)
         return {"train": dict(items)}
@@ -117,3 +117,15 @@ def test_a_metric_that_the_reward_lacks_is_named(kind, queue):
 def test_a_users_own_buffer_stays_as_it_is():
     own = SimpleNamespace()
     assert replay.ordered(own, None) is own
+
+
+def test_a_restored_queue_keeps_what_was_not_trained(queue):
+    """verl's checkpoint of the queue holds the step's batch, whose prompts have left it."""
+    for number in range(3):
+        queue.add(f"00000{number}-000000", [0, 1])
+    del queue.tags["000000-000000"]
+    replay.drop_trained()
+    wanted = [f"{uid}{row}" for uid in ("000001-000000", "000002-000000") for row in ("", "_0_0", "_1_0")]
+    assert sorted(queue.tags) == wanted
+    queue.tags.clear()
+    replay.drop_trained()

@@ -180,8 +180,10 @@ def test_weights_follow_each_tasks_side_of_its_band(made, monkeypatch):
     ours = made(
         "actor_rollout_ref.actor.ppo_mini_batch_size=2",
         "actor_rollout_ref.rollout.n=1",
+        "~verl_ext.tasks",
         "verl_ext.defaults.entropy_band=[0.2,0.6]",
         "verl_ext.defaults.entropy_coeff=0.5",
+        "verl_ext.defaults.entropy_control=fixed",
     )
     labels = {"task": ["arithmetic", "arithmetic", "relation", "shape_box"]}
     labels["category"] = ["math_vqa", "math_vqa", "spatial_reasoning", "grounding"]
