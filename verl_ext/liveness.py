@@ -88,7 +88,7 @@ class Watch:
 def _reason(answer: Future) -> str:
     error = answer.exception()
     if isinstance(error, ActorDiedError):
-        return " ".join(str(error).split())[:600]
+        return " ".join(str(error).split()).split(" Some common causes")[0][:600]
     # Any other failure, as of a network that comes back, says nothing about the process.
     return "" if error else str(answer.result())
 
