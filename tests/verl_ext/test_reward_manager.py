@@ -77,7 +77,7 @@ def test_events_of_the_symbolic_workers_are_counted_once(compose_config):
 
 def test_a_real_timeout_reaches_the_result(compose_config):
     answer = "\\sum_{k=1}^{10000000} \\sin(k^2) \\cdot \\prod_{j=1}^{9} (x+j)^{99}"
-    settings = ["verl_ext.verify_timeout=0.001"]
+    settings = ["verl_ext.verify_timeout=1e-9"]  # over before the question is asked
     text = f"<thinking> a </thinking> <answer> {answer} </answer>"
     manager, row = manager_and_row(compose_config, text, truth="\\sqrt{5}+x", task="math", overrides=settings)
     info = run(manager, row)["reward_extra_info"]
