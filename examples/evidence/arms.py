@@ -40,6 +40,13 @@ ARMS: dict[str, tuple[str, ...]] = {
     "gdpo": ("algorithm.adv_estimator=gdpo", *PLAIN, "+algorithm.gdpo_reward_keys=[accuracy,format]"),
     "g2rpo_entropy": (*G2RPO, *NO_LENGTH),
     "g2rpo_length": (*G2RPO, *NO_ENTROPY),
+    # The band of an 8B model, and verl_ext's own limits of the controlled coefficient, on a model that starts below it.
+    "g2rpo_default_band": (
+        *G2RPO,
+        "~verl_ext.tasks",
+        "verl_ext.entropy_dual.step=0.5",
+        "verl_ext.entropy_dual.ceiling=1.0",
+    ),
     "grpo_scaled": (*GRPO, *PLAIN, *stressed("scaled")),
     "g2rpo_scaled": (*G2RPO, *PLAIN, *stressed("scaled")),
     "grpo_outliers": (*GRPO, *PLAIN, *stressed("outliers")),
@@ -63,6 +70,7 @@ TITLES = {
     "gdpo": "GDPO",
     "g2rpo_entropy": "G2RPO + entropy",
     "g2rpo_length": "G2RPO + length",
+    "g2rpo_default_band": "G2RPO + entropy (band 0.2 to 0.6) + length",
     "grpo_scaled": "GRPO, digit_sum x 10",
     "g2rpo_scaled": "G2RPO, digit_sum x 10",
     "grpo_outliers": "GRPO, digit_sum with outliers",
