@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
@@ -88,7 +89,8 @@ class Watch:
 def _reason(answer: Future) -> str:
     error = answer.exception()
     if isinstance(error, ActorDiedError):
-        return " ".join(str(error).split()).split(" Some common causes")[0][:600]
+        told = re.sub(r"(class_name|actor_id|namespace|name|ip): \S+ ", "", " ".join(str(error).split()) + " ")
+        return told.split(" Some common causes")[0].strip()[:600]
     # Any other failure, as of a network that comes back, says nothing about the process.
     return "" if error else str(answer.result())
 

@@ -43,7 +43,8 @@ def stopped(error: BaseException, config: DictConfig) -> str:
     cause = next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
     if "no materializable trajectories" in cause:
         cause = "every response of the step failed; the first `Error in _run_prompt` above says why"
-    cause = cause.split(" Some common causes")[0]  # of the death of a process, guessed by Ray
+    # What Ray guesses of the death of a process helps nobody.
+    cause = cause.rpartition("verl_ext: ")[2].split(" Some common causes")[0]
     return f"verl_ext: the run stopped: {cause[:1000]}\nverl_ext: {checkpoints.goes_on_from(config)}"
 
 
