@@ -58,12 +58,14 @@ class GroupFilter:
             return
         tasks = "\n".join(f"  - {self._describe(task)}" for task in sorted(self.judged))
         low, high = self.settings.accuracy
+        # The line that says what to do comes last: it is what a run ends with.
         raise RuntimeError(
+            f"groups of step {step}:\n{tasks}\n"
             f"step {step}: no full batch of {self.batch_size} prompts with a mean accuracy between {low:g} and "
             f"{high:g}: {self.judged.total()} groups were generated and {dropped} of them dropped, which is more than "
-            f"verl_ext.filter.max_rounds={self.settings.max_rounds} batches:\n{tasks}\n"
-            "Use data nearer to what the model can do, more responses (actor_rollout_ref.rollout.n), a wider "
-            "verl_ext.filter.accuracy, more rounds, or algorithm.filter_groups.enable=false"
+            f"verl_ext.filter.max_rounds={self.settings.max_rounds} batches. Use data nearer to what the model can do, "
+            "more responses (actor_rollout_ref.rollout.n), a wider verl_ext.filter.accuracy, more rounds, or "
+            "algorithm.filter_groups.enable=false"
         )
 
     def _describe(self, task: str) -> str:

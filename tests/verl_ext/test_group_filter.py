@@ -51,3 +51,5 @@ def test_bound_names_counts_per_reason_and_what_to_change():
         groups.check(7)
     for part in ("step 7", "hopeless: 6 generated, dropped 6 too_hard", "1 too_easy", "max_rounds=3", "rollout.n"):
         assert part in str(error.value)
+    last = str(error.value).splitlines()[-1]  # what main_ppo ends with
+    assert all(part in last for part in ("step 7", "max_rounds=3", "a wider verl_ext.filter.accuracy"))
