@@ -67,7 +67,7 @@ def _show(bar: tqdm, metrics: Path) -> None:
     if not entries:
         return
     last = entries[-1]
-    bar.set_description("training")
+    bar.set_description("training", refresh=False)
     if last["step"] != bar.n:
         bar.n = last["step"]
         shown = {"reward": "critic/score/mean", "tokens": "response_length/mean", "s/step": "timing_s/step"}
