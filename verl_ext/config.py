@@ -74,7 +74,7 @@ class Settings:
     """Tag of the reasoning block in responses: thinking or think."""
     verify_timeout: float = 1.0
     """Seconds that one symbolic verification may take."""
-    reward_timeout: float = 45.0
+    reward_timeout: float = 40.0
     """Seconds that the reward of one response may take, in any verifier; a reward that asks a model may need more."""
     run_dir: str | None = None
     """Folder of metrics.jsonl, config.yaml and the report; None: `trainer.default_local_dir`."""
