@@ -137,9 +137,10 @@ class TaskAware(TaskFed):
             super()._save_checkpoint()
         except Exception as error:
             free = shutil.disk_usage(self.config.trainer.default_local_dir).free / 2**20
+            cause = str(error).strip().rpartition("\n")[2]  # a worker's error brings its whole stack
             raise RuntimeError(
-                f"the checkpoint {folder} could not be written (its disk has {free:.0f} MiB free); "
-                f"the one before stays: {error}"
+                f"verl_ext: the checkpoint {folder} could not be written (its disk has {free:.0f} MiB free); the one "
+                f"before stays: {cause}"
             ) from error
 
     def _log_ahead(self) -> None:
