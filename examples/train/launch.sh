@@ -1,6 +1,7 @@
 # Sourced by the launch scripts: `launch OVERRIDE…` starts verl_ext.main_ppo with them.
 #   DRY_RUN=1   prints the final command instead
-#   SMOKE=1     two steps without a GPU: a tiny model and data set in place of the script's, smallest sizes, CPU engine
+#   SMOKE=1     two steps without a GPU: a tiny model and data set in place of the script's, smallest sizes, CPU engine;
+#               group filtering is off, since that model is always wrong
 # Uses VENV, CACHE and MINUTES as the quickstart does; PYTHON_BIN names the interpreter of a GPU run (default: python).
 
 launch() {
