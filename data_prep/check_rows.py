@@ -66,7 +66,7 @@ def _gold_problems(row: Mapping[str, Any], rules: Rules) -> Iterator[tuple[str, 
     try:
         resolve_task(row["data_source"], extra)
     except ValueError as error:
-        yield "task", str(error).split("; known:")[0]
+        yield "task", str(error)
         return
     settings = RewardSettings(thinking_tag=rules.thinking_tag, verify_timeout=30)
     try:

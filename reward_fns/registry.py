@@ -212,7 +212,7 @@ def resolve_task(data_source: str, extra_info: Mapping[str, Any] | None = None) 
         near = difflib.get_close_matches(key[:200], _BY_KEY, n=1, cutoff=0)
         nearest = _BY_KEY[near[0]].name if near else sorted(TASKS)[0]
         raise ValueError(
-            f"unknown task {name[:200]!r} (nearest: {nearest!r}); known: {', '.join(TASKS)}. "
+            f"unknown task {name[:200]!r} (nearest: {nearest!r}; docs/tasks.md lists all). "
             "To add one: write its verifier, call reward_fns.registry.register (its docstring says where), "
             "name it in extra_info.task"
         )

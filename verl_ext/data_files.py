@@ -66,7 +66,7 @@ def _row_problems(table: pa.Table, judged_by_us: bool) -> Iterator[tuple[int, st
         try:
             resolve_task(pair[0] or "", {"task": pair[1]})
         except ValueError as error:
-            wrong[pair] = str(error).split("; known:")[0]
+            wrong[pair] = str(error)
     if wrong:
         yield from ((row, wrong[pair]) for row, pair in enumerate(zip(source, task, strict=True)) if pair in wrong)
 

@@ -108,3 +108,12 @@ def test_separate_mode_logs_with_a_flush():
 
     assert "flush=True" in inspect.getsource(trainer_separate_async)
     trainer_separate_async.logger.info("%s replicas", 2, flush=True)
+
+
+def test_cpus_still_need_whole_prompts(compose_config):
+    """vLLM rewinds the generator of a seeded request whose prompt came in parts."""
+    config = compose_config("+machine=cpu", "actor_rollout_ref.model.path=none")
+    assert not config.actor_rollout_ref.rollout.enable_chunked_prefill
+    generator = torch.Generator("cpu")
+    with pytest.raises(RuntimeError, match="offset"):
+        generator.set_offset(generator.get_offset())
