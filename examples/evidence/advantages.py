@@ -154,6 +154,24 @@ def spread_table(values: Mapping[str, np.ndarray], task: np.ndarray, signal: np.
     return table(["task", *values], rows)
 
 
+def agreement_table(values: Mapping[str, np.ndarray], task: np.ndarray, signal: np.ndarray) -> list[str]:
+    """Over groups with signal: Pearson correlation with GRPO's advantages within a task, so that a task's scale does not
+    count, and the share of responses that are pushed the other way."""
+    if not signal.any():
+        return ["None.", ""]
+    rows = []
+    for name, value in values.items():
+        by_task = {}
+        for label in sorted(set(task[signal])):
+            mine = (task == label) & signal
+            by_task[label] = float(np.corrcoef(value[mine], values["GRPO"][mine])[0, 1])
+        turned = np.mean(np.sign(value[signal]) * np.sign(values["GRPO"][signal]) < 0)
+        least = min(by_task, key=by_task.__getitem__)
+        figures = (f"{np.mean(list(by_task.values())):.3f}", f"{by_task[least]:.3f} ({least})", f"{100 * turned:.1f} %")
+        rows.append([name, *figures])
+    return table(["estimator", "correlation, mean of the tasks", "least", "signs unlike GRPO's"], rows)
+
+
 def noise_table(source: Source, values: Mapping[str, np.ndarray], seed: int) -> list[str]:
     """Pearson correlation with the advantages before, and the share of responses whose sign turned."""
     cells: dict[str, list[str]] = {name: [] for name in values}
@@ -196,6 +214,7 @@ def section(source: Source, seed: int) -> tuple[list[str], dict[str, np.ndarray]
         "Moments (groups with signal)": moments_table(values, ~zero),
         "Per task: standard deviation, largest magnitude (groups with signal)": spread_table(values, task, ~zero),
         "Gradient weight of a response, mean of the tasks = 1": weight_table(values, task, ~zero),
+        "Agreement with GRPO (groups with signal)": agreement_table(values, task, ~zero),
         "Groups without signal": zero_signal_table(values, zero),
         "Noise N(0, σ) on every reward: correlation with the advantages before, signs turned": noise_table(
             source, values, seed

@@ -199,17 +199,24 @@ def report(run: Path) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="long_run.py {watch,report} --run RUN [--seconds SECONDS] [-- COMMAND…]",
+    )
     parser.add_argument("what", choices=("watch", "report"))
     parser.add_argument("--run", type=Path, required=True, help="run folder, with metrics.jsonl")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="between samples (default %(default)s)")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="after --")
-    options = parser.parse_args()
+    # By hand: argparse's REMAINDER takes the options behind the first word too.
+    own, command = sys.argv[1:], []
+    if "--" in own:
+        at = own.index("--")
+        own, command = own[:at], own[at + 1 :]
+    options = parser.parse_args(own)
     if options.what == "report":
         return report(options.run)
-    command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
-        parser.error("name the command after --")
+        parser.error("name the command behind --")
     return watch(command, options.run, options.seconds) or report(options.run)
 
 

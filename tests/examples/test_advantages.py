@@ -61,6 +61,14 @@ def test_float_noise_splits_no_ties_of_ours(values):
     assert np.corrcoef(noisy.advantages(ESTIMATORS["G2RPO"]), values["G2RPO"])[0, 1] > 0.999
 
 
+def test_agreement_with_grpo_is_that_of_a_shifted_scaled_and_turned_copy(values):
+    grpo, signal = values["GRPO"], ~SYNTHETIC.zero_signal
+    twin = {"GRPO": grpo, "like": 5 * grpo, "against": -grpo}
+    rows = advantages.agreement_table(twin, SYNTHETIC.task, signal)
+    assert any("| like | 1.000 | 1.000" in row and row.endswith("| 0.0 % |") for row in rows)
+    assert any("| against | -1.000 | -1.000" in row and row.endswith("| 100.0 % |") for row in rows)
+
+
 def rewards(task, count):
     return [[task, 0.1 + at / 10, at / 10, 1.0, 0.0, 5] for at in range(count)]
 

@@ -129,3 +129,19 @@ def test_a_tree_of_processes_with_a_leak(tmp_path, capsys, monkeypatch):
     growing = next(line for line in said.splitlines() if line.startswith("Growing: "))
     assert growing.count("leaks.py") == 3 and "files" in growing and "uss" in growing
     assert "all steps and all names there" in said
+
+
+def test_the_command_line_of_the_docs(tmp_path, monkeypatch):
+    written = tmp_path / "written"
+    command = [sys.executable, "-c", f"open({str(written)!r}, 'w')", "--run", "its own"]
+    monkeypatch.setattr(sys, "argv", ["long_run.py", "watch", "--run", str(tmp_path), "--", *command])
+    with pytest.raises(FileNotFoundError, match="metrics"):  # the command trained nothing
+        long_run.main()
+    assert written.exists() and (tmp_path / "processes.jsonl").exists()
+
+
+def test_a_watch_of_nothing_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["long_run.py", "watch", "--run", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        long_run.main()
+    assert "name the command behind --" in capsys.readouterr().err
