@@ -31,6 +31,8 @@ ARMS: dict[str, tuple[str, ...]] = {
     "g2rpo_published": (*G2RPO, *PLAIN, "algorithm.g2rpo.zero_signal=published", "algorithm.g2rpo.tie_epsilon=0"),
     "g2rpo": (*G2RPO, *PLAIN),
     "g2rpo_both": G2RPO,
+    # Stage 2 pushes the best of some groups down (advantages.md); re-centred, of none.
+    "g2rpo_recentred": (*G2RPO, *PLAIN, "algorithm.g2rpo.recenter=true"),
     "dr_grpo": (
         *(*GRPO, *PLAIN, "algorithm.norm_adv_by_std_in_grpo=false"),
         "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum-norm",
@@ -65,6 +67,7 @@ TITLES = {
     "g2rpo_published": "G2RPO, as published",
     "g2rpo": "G2RPO",
     "g2rpo_both": "G2RPO + entropy + length",
+    "g2rpo_recentred": "G2RPO, re-centred",
     "dr_grpo": "Dr.GRPO",
     "ema_grpo": "EMA-GRPO",
     "gdpo": "GDPO",
@@ -84,7 +87,7 @@ TITLES = {
     "g2rpo_explode": "G2RPO, point_to explodes",
     "g2rpo_explode_band": "G2RPO, point_to explodes, band",
 }
-MAIN = ("grpo", "g2rpo_published", "g2rpo", "g2rpo_both")
+MAIN = ("grpo", "g2rpo_published", "g2rpo", "g2rpo_both", "g2rpo_recentred")
 # Arm in which one task is spoilt -> the same estimator without that.
 STRESSED = {
     f"{base}_{kind}": base
