@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from advantages_figure import figure
 from cells import table
 from grid import RESULTS, git, versions
-from reward_batches import OUTLIER, SCALE, Batch, add_noise, recorded, spoilt, synthetic
+from reward_batches import OUTLIER, RESPONSES, SCALE, Batch, add_noise, recorded, spoilt, synthetic
 
 NOISE = (1e-7, 1e-5, 1e-3, 1e-2, 1e-1)
 
@@ -52,6 +52,13 @@ ESTIMATORS = {
     "G2RPO, as published": Estimator("g2rpo", {"g2rpo": {"zero_signal": "published", "tie_epsilon": 0.0}}),
     "G2RPO": Estimator("g2rpo"),
     "G2RPO, GDPO form": Estimator("g2rpo_gdpo"),
+}
+
+
+# Settings of `g2rpo` that keep the zero mean of a group; in the table of agreement alone.
+ZERO_MEAN = {
+    "G2RPO, re-centred": Estimator("g2rpo", {"g2rpo": {"recenter": True}}),
+    "G2RPO, stage 2 scales": Estimator("g2rpo", {"g2rpo": {"task_map": "scale"}}),
 }
 
 
@@ -93,6 +100,10 @@ class Source:
     @property
     def task(self) -> np.ndarray:
         return np.concatenate([batch.task for run in self.runs for batch in run])
+
+    @property
+    def score(self) -> np.ndarray:
+        return np.concatenate([batch.score for run in self.runs for batch in run])
 
     @property
     def zero_signal(self) -> np.ndarray:
@@ -154,22 +165,34 @@ def spread_table(values: Mapping[str, np.ndarray], task: np.ndarray, signal: np.
     return table(["task", *values], rows)
 
 
-def agreement_table(values: Mapping[str, np.ndarray], task: np.ndarray, signal: np.ndarray) -> list[str]:
-    """Over groups with signal: Pearson correlation with GRPO's advantages within a task, so that a task's scale does not
-    count, and the share of responses that are pushed the other way."""
+def agreement_table(
+    values: Mapping[str, np.ndarray], task: np.ndarray, score: np.ndarray, signal: np.ndarray
+) -> list[str]:
+    """Over groups with signal: Pearson correlation with GRPO's advantages within a task, so that a task's scale does
+    not count; responses pushed the other way; and those best (worst) in their group that are pushed down (up)."""
     if not signal.any():
         return ["None.", ""]
+    by_group = score.reshape(-1, RESPONSES)
+    best, worst = (
+        (np.abs(by_group - end) <= 1e-6).reshape(-1) & signal
+        for end in (by_group.max(1, keepdims=True), by_group.min(1, keepdims=True))
+    )
     rows = []
     for name, value in values.items():
         by_task = {}
         for label in sorted(set(task[signal])):
             mine = (task == label) & signal
             by_task[label] = float(np.corrcoef(value[mine], values["GRPO"][mine])[0, 1])
-        turned = np.mean(np.sign(value[signal]) * np.sign(values["GRPO"][signal]) < 0)
         least = min(by_task, key=by_task.__getitem__)
-        figures = (f"{np.mean(list(by_task.values())):.3f}", f"{by_task[least]:.3f} ({least})", f"{100 * turned:.1f} %")
-        rows.append([name, *figures])
-    return table(["estimator", "correlation, mean of the tasks", "least", "signs unlike GRPO's"], rows)
+        turned = (
+            np.sign(value[signal]) * np.sign(values["GRPO"][signal]) < 0,
+            value[best] < 0,
+            value[worst] > 0,
+        )
+        figures = [f"{np.mean(list(by_task.values())):.3f}", f"{by_task[least]:.3f} ({least})"]
+        rows.append([name, *figures, *(f"{100 * one.mean():.1f} %" for one in turned)])
+    titles = ["estimator", "correlation, mean of the tasks", "least", "signs unlike GRPO's"]
+    return table([*titles, "best of a group pushed down", "worst pushed up"], rows)
 
 
 def noise_table(source: Source, values: Mapping[str, np.ndarray], seed: int) -> list[str]:
@@ -205,7 +228,8 @@ def spoilt_table(source: Source, values: Mapping[str, np.ndarray], kind: str, se
 
 def section(source: Source, seed: int) -> tuple[list[str], dict[str, np.ndarray]]:
     values = {name: source.advantages(one) for name, one in tqdm(ESTIMATORS.items(), desc=source.title, leave=False)}
-    task, zero = source.task, source.zero_signal
+    zero_mean = {name: source.advantages(one) for name, one in ZERO_MEAN.items()}
+    task, score, zero = source.task, source.score, source.zero_signal
     groups = (
         f"{len(task)} responses of {len(set(task))} tasks, {100 * zero.mean():.1f} % of them in groups of no signal"
     )
@@ -214,7 +238,7 @@ def section(source: Source, seed: int) -> tuple[list[str], dict[str, np.ndarray]
         "Moments (groups with signal)": moments_table(values, ~zero),
         "Per task: standard deviation, largest magnitude (groups with signal)": spread_table(values, task, ~zero),
         "Gradient weight of a response, mean of the tasks = 1": weight_table(values, task, ~zero),
-        "Agreement with GRPO (groups with signal)": agreement_table(values, task, ~zero),
+        "Agreement with GRPO (groups with signal)": agreement_table(values | zero_mean, task, score, ~zero),
         "Groups without signal": zero_signal_table(values, zero),
         "Noise N(0, σ) on every reward: correlation with the advantages before, signs turned": noise_table(
             source, values, seed

@@ -61,12 +61,20 @@ def test_float_noise_splits_no_ties_of_ours(values):
     assert np.corrcoef(noisy.advantages(ESTIMATORS["G2RPO"]), values["G2RPO"])[0, 1] > 0.999
 
 
-def test_agreement_with_grpo_is_that_of_a_shifted_scaled_and_turned_copy(values):
-    grpo, signal = values["GRPO"], ~SYNTHETIC.zero_signal
-    twin = {"GRPO": grpo, "like": 5 * grpo, "against": -grpo}
-    rows = advantages.agreement_table(twin, SYNTHETIC.task, signal)
-    assert any("| like | 1.000 | 1.000" in row and row.endswith("| 0.0 % |") for row in rows)
-    assert any("| against | -1.000 | -1.000" in row and row.endswith("| 100.0 % |") for row in rows)
+def test_agreement_of_a_scaled_and_of_a_turned_copy(values):
+    signal = ~SYNTHETIC.zero_signal
+    twins = {"GRPO": values["GRPO"], "like": 5 * values["GRPO"], "against": -values["GRPO"]}
+    _, _, _, like, against, *_ = advantages.agreement_table(twins, SYNTHETIC.task, SYNTHETIC.score, signal)
+    assert like.startswith("| like | 1.000 | 1.000") and like.endswith("| 0.0 % | 0.0 % | 0.0 % |")
+    assert against.startswith("| against | -1.000 | -1.000") and against.endswith("| 100.0 % | 100.0 % | 100.0 % |")
+
+
+def test_pooled_ranks_push_the_best_of_some_groups_down_and_a_zero_mean_of_none(values):
+    signal, by_group = ~SYNTHETIC.zero_signal, SYNTHETIC.score.reshape(-1, reward_batches.RESPONSES)
+    best = (by_group >= by_group.max(1, keepdims=True) - 1e-6).reshape(-1) & signal
+    assert 0.02 < (values["G2RPO"][best] < 0).mean() < 0.2
+    for estimator in advantages.ZERO_MEAN.values():
+        assert (SYNTHETIC.advantages(estimator)[best] > 0).all()
 
 
 def rewards(task, count):
