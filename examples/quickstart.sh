@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 export VENV=${VENV:-.venv}
 OUT=${OUT:-runs/quickstart}          # the run: checkpoints, metrics.jsonl, summary.json, report.html
 CACHE=${CACHE:-runs/cache}           # data set and warm-started model, shared by runs
+MODEL=${MODEL:-}                     # start from this model; empty: the tiny one, made in CACHE
 SEED=${SEED:-0}
 STEPS=${STEPS:-40}
 PROMPTS=${PROMPTS:-16}               # prompts a step, 8 responses each
@@ -16,7 +17,7 @@ LEARNING_RATE=${LEARNING_RATE:-1.5e-4}   # falls to a twentieth along a cosine
 TRAIN_ROWS=${TRAIN_ROWS:-12000}
 VAL_ROWS=${VAL_ROWS:-720}
 MINUTES=${MINUTES:-30}               # limit of the training itself
-OUT=$(realpath -m "$OUT") CACHE=$(realpath -m "$CACHE")
+OUT=$(realpath -m "$OUT") CACHE=$(realpath -m "$CACHE") START=$(realpath -m "${MODEL:-$CACHE/model}")
 
 # Without a GPU: verl's CPU platform, two threads a process, no hub, no niceness for Ray's workers.
 export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} HF_HUB_OFFLINE=1
@@ -35,7 +36,7 @@ DATA=(
     data.seed="$SEED"
 )
 ACTOR=(
-    actor_rollout_ref.model.path="$CACHE/model"
+    actor_rollout_ref.model.path="$START"
     actor_rollout_ref.actor.optim.lr="$LEARNING_RATE"
     actor_rollout_ref.actor.optim.lr_scheduler_type=cosine
     actor_rollout_ref.actor.optim.min_lr_ratio=0.05
@@ -63,7 +64,7 @@ if [ -f "$OUT/validation/0.jsonl" ]; then TRAINER+=(trainer.val_before_train=fal
 bash examples/install.sh
 PYTHON="$VENV/bin/python"
 "$PYTHON" -m data_prep prepare offline --out "$CACHE/data" --train "$TRAIN_ROWS" --val "$VAL_ROWS" --seed 0
-"$PYTHON" -m verl_ext.tiny_model --data "$CACHE/data" --out "$CACHE/model" --seed 0
+[ -n "$MODEL" ] || "$PYTHON" -m verl_ext.tiny_model --data "$CACHE/data" --out "$CACHE/model" --seed 0
 
 if [ -f "$OUT/validation/$STEPS.jsonl" ]; then
     echo "$OUT has its $STEPS steps already; name another folder (OUT=…) to train again"

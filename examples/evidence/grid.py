@@ -3,7 +3,9 @@
     python examples/evidence/grid.py --seeds 0 1 2            all arms, in their order, seed by seed
     python examples/evidence/grid.py --arms grpo g2rpo        only these
 
-Interrupted, it goes on where it stopped: runs that are stored are skipped, a half-done one resumes from its checkpoint.
+All runs start from the same weights, those in `model/` (the quickstart's tiny model of seed 0, as one machine made it:
+processors differ in the last bits of the warm start). Interrupted, the grid goes on where it stopped, on this machine
+or another: runs that are stored with these weights are skipped, a half-done one resumes from its checkpoint.
 A stored run is `results/<arm>-<seed>.json.gz`: metrics of every step, the validations' verdicts, the rewards of every
 rollout (rollouts.FIELDS), the tasks' gradients at the end, the overrides, and the commits and versions that
 made it.
@@ -12,6 +14,7 @@ made it.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -31,6 +34,7 @@ from arms import ARMS
 from records import RESULTS
 
 ROOT = Path(__file__).parents[2]
+MODEL = Path(__file__).parent / "model"
 GRADIENT_SECONDS = 1200
 ORIGIN = "origin.json"
 """In a run folder: commit, changed files and versions of every start that trained."""
@@ -44,11 +48,22 @@ def run(arm: str, seed: int, *, runs: Path, steps: int, minutes: float) -> int:
         note_origin(out)
     command = ["bash", "examples/quickstart.sh", *ARMS[arm], f"trainer.rollout_data_dir={out}/rollouts"]
     settings = {"OUT": str(out), "SEED": str(seed), "STEPS": str(steps), "MINUTES": str(minutes)}
+    settings["MODEL"] = str(MODEL)
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}).returncode
 
 
 def stored(arm: str, seed: int) -> Path:
     return RESULTS / f"{arm}-{seed}.json.gz"
+
+
+def done(arm: str, seed: int) -> bool:
+    """Stored, and from the weights of MODEL."""
+    path = stored(arm, seed)
+    return path.exists() and records.read(path).get("model") == model_hash()
+
+
+def model_hash() -> str:
+    return hashlib.sha256((MODEL / "model.safetensors").read_bytes()).hexdigest()
 
 
 def note_origin(out: Path) -> None:
@@ -74,6 +89,7 @@ def store(arm: str, seed: int, *, runs: Path, steps: int) -> None:
         "arm": arm,
         "seed": seed,
         "steps": steps,
+        "model": model_hash(),
         # A resumed run has no single duration.
         "seconds": round(sum(entry.get("timing_s/step", 0.0) for entry in metrics)),
         "overrides": ARMS[arm],
@@ -124,7 +140,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the checkpoints of runs that are stored")
     options = parser.parse_args()
     runs, failed = options.runs.resolve(), []
-    todo = [(arm, seed) for seed in options.seeds for arm in options.arms if not stored(arm, seed).exists()]
+    todo = [(arm, seed) for seed in options.seeds for arm in options.arms if not done(arm, seed)]
     for number, (arm, seed) in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {arm}, seed {seed}", flush=True)
         code = run(arm, seed, runs=runs, steps=options.steps, minutes=options.minutes)

@@ -39,11 +39,14 @@ def write(path: Path, record: Record) -> None:
     part.replace(path)
 
 
+def read(path: Path) -> Record:
+    return json.loads(gzip.decompress(path.read_bytes()))
+
+
 def load(results: Path = RESULTS) -> dict[str, list[Record]]:
     found = {}
     for arm in ARMS:
-        paths = sorted(results.glob(f"{arm}-[0-9]*.json.gz"))
-        stored = [json.loads(gzip.decompress(path.read_bytes())) for path in paths]
+        stored = [read(path) for path in results.glob(f"{arm}-[0-9]*.json.gz")]
         if stored:
             found[arm] = sorted(stored, key=lambda one: one["seed"])
     return found
@@ -69,10 +72,15 @@ def accuracies(record: Record, tasks: Iterable[str] | None = None) -> tuple[dict
     return before, after
 
 
+def start_of(record: Record) -> tuple[int, str | None]:
+    """Runs compare where this is the same: seed (order of the data, sampling) and hash of the weights at the start."""
+    return record["seed"], record.get("model")
+
+
 def against(runs: Runs, arm: str, other: str, tasks: Iterable[str] | None = None) -> list[tuple[dict, dict]]:
-    """Last verdicts of `other` and of `arm`, a pair for every seed that both have."""
-    base = {one["seed"]: accuracies(one, tasks)[1] for one in runs.get(other, [])}
-    return [(base[one["seed"]], accuracies(one, tasks)[1]) for one in runs[arm] if one["seed"] in base]
+    """Last verdicts of `other` and of `arm`, a pair for every start that both have."""
+    base = {start_of(one): accuracies(one, tasks)[1] for one in runs.get(other, [])}
+    return [(base[start_of(one)], accuracies(one, tasks)[1]) for one in runs[arm] if start_of(one) in base]
 
 
 def steps_of(record: Record) -> list[dict[str, Any]]:

@@ -3,10 +3,11 @@ band.png and, with results/gradients.json, gradients.md. Any arms, any number of
 
 Accuracy: greedy answers on the validation rows, before (step 0) and after the last step. ± is half a 95 % interval:
 with three seeds and more that of the mean over seeds (t), else twice the paired standard error over rows, which says
-nothing about another seed. Differences between arms pair the same seeds and rows. Other figures: mean of the runs ±
-their standard deviation. Validation stands at the ends alone, so "steps to GRPO's accuracy" reads the training
-rollouts: the first step at which their accuracy (mean of the tasks over the last 20 steps, good to 2 or 3 points, so
-20 at the least) is where GRPO of the same seed ended. Bands are those of the quickstart's recipe, for every arm.
+nothing about another seed. Differences between arms pair runs of the same seed and starting weights ("Runs" names
+them), row by row. Other figures: mean of the runs ± their standard deviation. Validation stands at the ends alone, so
+"steps to GRPO's accuracy" reads the training rollouts: the first step at which their accuracy (mean of the tasks over
+the last 20 steps, good to 2 or 3 points, so 20 at the least) is where GRPO of the same seed and weights ended. Bands
+are those of the quickstart's recipe, for every arm.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from records import (
     load,
     mean_of,
     reached,
+    start_of,
 )
 from stress_reward import ENTROPY_TASK, TASK
 
@@ -104,9 +106,9 @@ def band_table(runs: Runs, last: int | None) -> list[str]:
 
 
 def steps_to_baseline(runs: Runs, arm: str) -> str:
-    """One figure per seed that the baseline has too."""
-    goals = {one["seed"]: learning(one)[-1] for one in runs.get(BASELINE, [])}
-    found = [reached(one, goals[one["seed"]]) for one in runs[arm] if one["seed"] in goals]
+    """One figure per start that the baseline has too."""
+    goals = {start_of(one): learning(one)[-1] for one in runs.get(BASELINE, [])}
+    found = [reached(one, goals[start_of(one)]) for one in runs[arm] if start_of(one) in goals]
     return ", ".join("never" if step is None else str(step) for step in found) or "–"
 
 
@@ -173,9 +175,11 @@ def sources(runs: Runs) -> list[str]:
             check = one["rewards_check"]
             differs = f"{check['accuracy_differs']}, {check['length_differs']} of {check['compared']}"
             name, minutes = f"{arm}-{one['seed']}", f"{one['seconds'] / 60:.0f}"
-            rows.append([name, commits, str(one["steps"]), minutes, differs])
+            model = (one.get("model") or "not stored")[:10]
+            rows.append([name, commits, model, str(one["steps"]), minutes, differs])
     return table(
-        ["run", "commit", "steps", "minutes of steps", "means of rewards, lengths unlike the run's metrics"], rows
+        ["run", "commit", "weights", "steps", "minutes of steps", "means of rewards, lengths unlike the run's metrics"],
+        rows,
     )
 
 

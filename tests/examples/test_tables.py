@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,12 +49,12 @@ def measured() -> dict:
     return {"prompts": 4, "responses": 8, "seeds": [0, 1], "draws": [draw, draw]}
 
 
-def record(arm: str, seed: int, *, gain: float = 0.5, peak: float = 0.8) -> dict:
+def record(arm: str, seed: int, *, gain: float = 0.5, peak: float = 0.8, model: str = "w") -> dict:
     names = [f"offline/{task}/{index}" for task in TASKS for index in range(40)]
     rng = np.random.default_rng(seed)
     after = {name: float(rng.random() < gain) for name in names}
     return {
-        "arm": arm, "seed": seed, "steps": STEPS, "seconds": 600, "overrides": [], "summary": {"tasks": dict(TASKS)},
+        "arm": arm, "seed": seed, "steps": STEPS, "model": model, "seconds": 600, "overrides": [], "summary": {"tasks": dict(TASKS)},
         "validation": {"0": dict.fromkeys(names, 0.0), str(STEPS): after},
         "metrics": [{"step": 0}, *(step(at, min(peak, at / 10)) for at in range(1, STEPS + 1))],
         "rewards": {}, "rewards_check": {"compared": 3, "accuracy_differs": 0, "length_differs": 1},
@@ -62,7 +63,7 @@ def record(arm: str, seed: int, *, gain: float = 0.5, peak: float = 0.8) -> dict
     }  # fmt: skip
 
 
-def stored(results: Path, runs: dict[str, list[int]], **options: float) -> Path:
+def stored(results: Path, runs: dict[str, list[int]], **options: Any) -> Path:
     for arm, seeds in runs.items():
         for seed in seeds:
             records.write(results / f"{arm}-{seed}.json.gz", record(arm, seed, **options))
@@ -127,6 +128,20 @@ def test_arms_are_paired_by_seed_and_row(tmp_path):
     assert cells.difference(pairs) == (0.0, 0.0)
 
 
+def test_runs_from_other_weights_are_not_paired(tmp_path):
+    stored(tmp_path, {"grpo": [0]}, model="other")
+    runs = records.load(stored(tmp_path, {"grpo": [1], "g2rpo": [0, 1]}))
+    assert len(records.against(runs, "g2rpo", "grpo")) == 1
+    assert tables.steps_to_baseline(runs, "g2rpo").count(",") == 0
+
+
+def test_a_run_is_done_if_it_is_stored_with_the_weights_of_the_grid(tmp_path, monkeypatch):
+    monkeypatch.setattr(grid, "RESULTS", tmp_path)
+    stored(tmp_path, {"grpo": [0]}, model="other")
+    stored(tmp_path, {"grpo": [1]}, model=grid.model_hash())
+    assert [grid.done("grpo", seed) for seed in range(3)] == [False, True, False]
+
+
 def test_steps_to_the_baseline_are_those_of_the_same_seed(tmp_path):
     stored(tmp_path, {"grpo": [0, 1]}, peak=0.5)
     stored(tmp_path, {"g2rpo": [0, 2]}, peak=0.8)
@@ -188,6 +203,7 @@ def test_a_stored_run_is_what_the_tables_read(tmp_path, monkeypatch):
     (own,) = records.load(tmp_path / "results")["grpo"]
     assert set(own) == set(record("grpo", 0))
     assert own["rewards_check"] == {"compared": 1, "accuracy_differs": 0, "length_differs": 0}
+    assert own["model"] == grid.model_hash()
     assert [len(one["commit"]) for one in own["origin"]] == [40] and own["seconds"] == 7
     before, after = records.accuracies(own)
     assert (sum(before.values()), sum(after.values())) == (0, 2)
