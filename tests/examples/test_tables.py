@@ -54,7 +54,8 @@ def record(arm: str, seed: int, *, gain: float = 0.5, peak: float = 0.8, model: 
     rng = np.random.default_rng(seed)
     after = {name: float(rng.random() < gain) for name in names}
     return {
-        "arm": arm, "seed": seed, "steps": STEPS, "model": model, "seconds": 600, "overrides": [], "summary": {"tasks": dict(TASKS)},
+        "arm": arm, "seed": seed, "steps": STEPS, "model": model, "seconds": 600, "overrides": [],
+        "summary": {"tasks": dict(TASKS)},
         "validation": {"0": dict.fromkeys(names, 0.0), str(STEPS): after},
         "metrics": [{"step": 0}, *(step(at, min(peak, at / 10)) for at in range(1, STEPS + 1))],
         "rewards": {}, "rewards_check": {"compared": 3, "accuracy_differs": 0, "length_differs": 1},
