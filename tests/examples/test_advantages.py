@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
 import advantages
 import entropy_toy
 import reward_batches
+from advantage_tables import agreement_table
 from advantages import ESTIMATORS, Source
 
 SYNTHETIC = Source("synthetic", [reward_batches.synthetic(1, 2)])
@@ -64,7 +65,7 @@ def test_float_noise_splits_no_ties_of_ours(values):
 def test_agreement_of_a_scaled_and_of_a_turned_copy(values):
     signal = ~SYNTHETIC.zero_signal
     twins = {"GRPO": values["GRPO"], "like": 5 * values["GRPO"], "against": -values["GRPO"]}
-    _, _, _, like, against, *_ = advantages.agreement_table(twins, SYNTHETIC.task, SYNTHETIC.score, signal)
+    _, _, _, like, against, *_ = agreement_table(twins, SYNTHETIC.task, SYNTHETIC.score, signal)
     assert like.startswith("| like | 1.000 | 1.000") and like.endswith("| 0.0 % | 0.0 % | 0.0 % |")
     assert against.startswith("| against | -1.000 | -1.000") and against.endswith("| 100.0 % | 100.0 % | 100.0 % |")
 
