@@ -28,6 +28,8 @@ STOP_SECONDS = 60
 """A run that the fault stops must be over by then."""
 HUNG_SECONDS = 180
 """Without a new step or an end for so long after the fault, the run hangs."""
+LAUNCH_SECONDS = 480
+"""The same for a fault that is there when the run is started: Ray, vLLM and FSDP have to start first."""
 LIMIT_SECONDS = 600
 
 
@@ -98,7 +100,8 @@ def watch_run(
                 known = steps
                 stepped = now if struck else None
             quiet = now - max(struck or now, stepped or 0)
-            if quiet > HUNG_SECONDS or now - start > LIMIT_SECONDS:
+            launching = stepped is None and struck is not None and struck - start < 1
+            if quiet > (LAUNCH_SECONDS if launching else HUNG_SECONDS) or now - start > LIMIT_SECONDS:
                 break
             time.sleep(0.05)
         ended = time.monotonic()
