@@ -77,10 +77,12 @@ def test_a_kill_is_timed_from_its_moment_to_the_end(tmp_path):
     assert seen.said == ["verl_ext: the victim is dead"]
 
 
-def test_a_run_that_hangs_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(fault_runs, "HUNG_SECONDS", 0.5)
+@pytest.mark.parametrize("later, limit", [(0, "LAUNCH_SECONDS"), (1.5, "HUNG_SECONDS")])
+def test_a_run_that_hangs_is_ended(tmp_path, monkeypatch, later, limit):
+    monkeypatch.setattr(fault_runs, limit, 0.5)
     start = time.monotonic()
-    seen = watch_run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, {}, begins=lambda: True)
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    seen = watch_run(command, tmp_path, {}, begins=lambda: time.monotonic() - start >= later)
     assert seen.code is None and time.monotonic() - start < 15
 
 
