@@ -21,7 +21,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with train.parquet and manifest")
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the model")
-    made.add_argument("--seed", type=int, default=0, help="the same seed gives the same weights on like processors (default %(default)s)")
+    made.add_argument(
+        "--seed", type=int, default=0, help="equal seeds, equal weights on like CPUs (default %(default)s)"
+    )
     made.add_argument("--steps", type=int, default=None, metavar="N", help="supervised steps (default: the recipe's)")
     made.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads (default %(default)s)")
     return made
