@@ -63,8 +63,8 @@ SCRIPTS = {
     ),
     "import_time.py": Script("Plug-in in `import verl`", quick=["--repeats", "1"]),
 }
-HELPERS = ("all.py", "measure.py", "step_profile.py")
-"""Not run here: the last needs the folder of a run."""
+HELPERS = ("all.py", "measure.py", "step_profile.py", "versions.py")
+"""Not run here: step_profile.py needs the folder of a run, versions.py an earlier commit."""
 
 
 @dataclass(frozen=True)

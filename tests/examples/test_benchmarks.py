@@ -14,6 +14,7 @@ sys.path.insert(0, str(BENCHMARKS))
 import all as all_benchmarks  # noqa: E402
 import measure  # noqa: E402
 import step_profile  # noqa: E402
+import versions  # noqa: E402
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
@@ -110,3 +111,12 @@ def step(number, **timers):
 def write(path, rows):
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_versions_leaves_out_what_prepares_and_nothing_else():
+    whole = (ROOT / "examples" / "quickstart.sh").read_text()
+    kept = versions.training_only(whole)
+    dropped = [line for line in whole.splitlines() if line not in kept.splitlines()]
+    assert len(dropped) == 3 and "verl_ext.main_ppo" in kept
+    with pytest.raises(ValueError, match=r"no line with '-m verl_ext\.tiny_model'"):
+        versions.training_only(whole.replace("-m verl_ext.tiny_model", ""))
