@@ -1,5 +1,6 @@
 """Tables and figures from the stored runs: `python examples/evidence/tables.py` writes results/tables.md, training.png,
-band.png and, with results/gradients.json, gradients.md. Any arms, any number of seeds.
+band.png, the tables between the marks in README.md and docs/evidence.md and, with results/gradients.json, gradients.md.
+Any arms, any number of seeds.
 
 Accuracy: greedy answers on the validation rows, before (step 0) and after the last step. ± is half a 95 % interval:
 with three seeds and more that of the mean over seeds (t), else twice the paired standard error over rows, which says
@@ -13,7 +14,7 @@ are those of the quickstart's recipe, for every arm.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 import figures
 import gradient_tables
-from arms import STRESSED, TITLES
+from arms import ARMS, MAIN, STRESSED, TITLES
 from cells import cell, points, table
 from records import (
     LAST,
@@ -42,6 +43,9 @@ from records import (
 from stress_reward import ENTROPY_TASK, TASK
 
 BASELINE = "grpo"
+ROOT = Path(__file__).parents[2]
+# Page -> the arms that it shows, between its marks.
+SHORT = {"README.md": MAIN, "docs/evidence.md": [arm for arm in ARMS if arm not in STRESSED]}
 # Title of a table of categories -> metric, steps (None: all), decimals.
 PER_CATEGORY: dict[str, tuple[str, int | None, int]] = {
     f"Composed reward in training, last {LAST} steps (arms with other rewards do not compare)": ("reward", LAST, 2),
@@ -143,6 +147,27 @@ def summary_table(runs: Runs) -> list[str]:
     return table(titles, rows)
 
 
+def short_table(runs: Runs, arms: Collection[str]) -> list[str]:
+    """What README.md and docs/evidence.md show."""
+    rows = []
+    for arm in (one for one in runs if one in arms):
+        before, after = (100 * np.mean([list(accuracies(one)[at].values()) for one in runs[arm]]) for at in (0, 1))
+        pairs = [] if arm == BASELINE else against(runs, arm, BASELINE)
+        rows.append(
+            [TITLES[arm], str(len(runs[arm])), f"{before:.1f} → {after:.1f}", str(len(pairs) or "–"), points(pairs)]
+        )
+    return table(["arm", "runs", "accuracy, %", "pairs with GRPO", "against GRPO, points"], rows)
+
+
+def fill(page: str, lines: Sequence[str]) -> str:
+    """The page with these lines between its two marks; ValueError if it has not both."""
+    before, mark, rest = page.partition("<!-- training -->\n")
+    _, end, after = rest.partition("<!-- /training -->")
+    if not (mark and end):
+        raise ValueError("the page lacks <!-- training --> or <!-- /training -->")
+    return "".join([before, mark, "\n", *(f"{line}\n" for line in lines), end, after])
+
+
 def stress_table(runs: Runs) -> list[str]:
     """Each stressed arm against the same estimator without stress."""
     rows = []
@@ -216,6 +241,10 @@ def main(results: Path = RESULTS) -> None:
     if figures.band(runs, results / "band.png"):
         text += ["![Entropy of the task whose entropy is driven out of its band](band.png)", ""]
     (results / "tables.md").write_text("\n".join(text))
+    if results == RESULTS:
+        for name, arms in SHORT.items():
+            page_file = ROOT / name
+            page_file.write_text(fill(page_file.read_text(), short_table(runs, arms)))
     if (results / "gradients.json").exists():
         gradient_tables.write(results)
     print("\n".join(text))

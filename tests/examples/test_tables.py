@@ -214,3 +214,15 @@ def test_a_run_whose_gradients_cannot_be_measured_is_stored_without(tmp_path, ca
     monkeypatch.setattr(grid.sys, "executable", "false")
     assert grid.gradients(tmp_path) is None
     assert "no gradients" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", tables.SHORT)
+def test_the_pages_show_what_the_stored_runs_say(name):
+    """If not: `python examples/evidence/tables.py`."""
+    page = (tables.ROOT / name).read_text()
+    assert tables.fill(page, tables.short_table(records.load(), tables.SHORT[name])) == page
+
+
+def test_a_page_without_its_marks_is_refused():
+    with pytest.raises(ValueError, match="lacks <!-- training -->"):
+        tables.fill("no marks", [])
