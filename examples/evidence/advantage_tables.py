@@ -91,3 +91,21 @@ def agreement_table(
         rows.append([name, *figures, *(f"{100 * one.mean():.1f} %" for one in turned)])
     titles = ["estimator", "correlation, mean of the tasks", "least", "signs unlike GRPO's"]
     return table([*titles, "best of a group pushed down", "worst pushed up"], rows)
+
+
+def direction_table(values: Mapping[str, np.ndarray], task: np.ndarray, right: np.ndarray) -> list[str]:
+    """Cosine of the advantages with the verdict, the latter less its mean of the group: 1 if a response is pushed by
+    how much more often than its group it is right, and by nothing else. NaN (–) where all groups are of one verdict."""
+    by_group = right.astype(float).reshape(-1, RESPONSES)
+    wanted = (by_group - by_group.mean(1, keepdims=True)).reshape(-1)
+    labels = sorted(set(task))
+    rows = []
+    for name, value in values.items():
+        own = [_cosine(value[task == label], wanted[task == label]) for label in labels]
+        rows.append([name, *("–" if np.isnan(one) else f"{one:.2f}" for one in own), f"{_cosine(value, wanted):.3f}"])
+    return table(["estimator", *labels, "all"], rows)
+
+
+def _cosine(one: np.ndarray, other: np.ndarray) -> float:
+    size = np.linalg.norm(one) * np.linalg.norm(other)
+    return float(one @ other / size) if size > 0 else float("nan")

@@ -13,7 +13,7 @@ import argparse
 import copy
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,14 @@ from verl.trainer.ppo.core_algos import get_adv_estimator_fn
 from verl_ext import batch_labels
 
 sys.path.insert(0, str(Path(__file__).parent))
-from advantage_tables import agreement_table, moments_table, spread_table, weight_table, zero_signal_table
+from advantage_tables import (
+    agreement_table,
+    direction_table,
+    moments_table,
+    spread_table,
+    weight_table,
+    zero_signal_table,
+)
 from advantages_figure import figure
 from cells import table
 from grid import RESULTS, git, versions
@@ -55,10 +62,17 @@ ESTIMATORS = {
 }
 
 
-# Settings of `g2rpo` that keep the zero mean of a group; in the table of agreement alone.
+# Settings of `g2rpo` that keep the zero mean of a group; in the tables of agreement and direction alone.
 ZERO_MEAN = {
     "G2RPO, re-centred": Estimator("g2rpo", {"g2rpo": {"recenter": True}}),
     "G2RPO, stage 2 scales": Estimator("g2rpo", {"g2rpo": {"task_map": "scale"}}),
+}
+
+# What ranks make of small differences; in the table of direction alone.
+TIES = {
+    f"G2RPO, {title}ties within {epsilon}": Estimator("g2rpo", {"g2rpo": {"tie_epsilon": epsilon, **more}})
+    for title, more in (("", {}), ("re-centred, ", {"recenter": True}))
+    for epsilon in (0.05, 0.15)
 }
 
 
@@ -96,6 +110,7 @@ class Source:
     title: str
     runs: list[list[Batch]]
     """Each with a memory of its own."""
+    recorded: bool = False
 
     @property
     def task(self) -> np.ndarray:
@@ -106,6 +121,10 @@ class Source:
         return np.concatenate([batch.score for run in self.runs for batch in run])
 
     @property
+    def right(self) -> np.ndarray:
+        return np.concatenate([batch.right for run in self.runs for batch in run])
+
+    @property
     def zero_signal(self) -> np.ndarray:
         return np.concatenate([batch.zero_signal() for run in self.runs for batch in run])
 
@@ -113,7 +132,7 @@ class Source:
         return np.concatenate([step for run in self.runs for step in advantages(estimator, run)])
 
     def changed(self, change: Any) -> Source:
-        return Source(self.title, [[change(batch) for batch in run] for run in self.runs])
+        return replace(self, runs=[[change(batch) for batch in run] for run in self.runs])
 
 
 def noise_table(source: Source, values: Mapping[str, np.ndarray], seed: int) -> list[str]:
@@ -169,6 +188,10 @@ def section(source: Source, seed: int) -> tuple[list[str], dict[str, np.ndarray]
             source, values, "outliers", seed
         ),
     }
+    if source.recorded:
+        ties = {name: source.advantages(one) for name, one in TIES.items()}
+        title = "Direction: cosine with the verdict (1: pushed by being right alone)"
+        parts[title] = direction_table(values | zero_mean | ties, task, source.right)
     lines = []
     for at, (title, body) in enumerate(parts.items()):
         lines += [f"{'##' if at == 0 else '###'} {title}", "", *body]
@@ -192,7 +215,7 @@ def main() -> None:
     sources = [Source("Synthetic rewards", [synthetic(options.seed, options.steps)])]
     runs = [batches for batches in map(recorded, files) if batches]
     if runs:
-        sources.append(Source("Recorded rewards", runs))
+        sources.append(Source("Recorded rewards", runs, recorded=True))
     text = ["# Advantages of the estimators", "", f"Made by `python examples/evidence/{Path(__file__).name}` with"]
     text[-1] += f" seed {options.seed} and {options.steps} synthetic steps, at {commit()}, "
     text[-1] += f"verl {versions()['verl']}, torch {versions()['torch']}."

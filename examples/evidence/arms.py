@@ -33,6 +33,8 @@ ARMS: dict[str, tuple[str, ...]] = {
     "g2rpo_both": G2RPO,
     # Stage 2 pushes the best of some groups down (advantages.md); re-centred, of none.
     "g2rpo_recentred": (*G2RPO, *PLAIN, "algorithm.g2rpo.recenter=true"),
+    # And ranks no difference of the composed reward that is below 0.18, what a verdict is worth at the least.
+    "g2rpo_ties": (*G2RPO, *PLAIN, "algorithm.g2rpo.recenter=true", "algorithm.g2rpo.tie_epsilon=0.15"),
     "dr_grpo": (
         *(*GRPO, *PLAIN, "algorithm.norm_adv_by_std_in_grpo=false"),
         "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum-norm",
@@ -68,6 +70,7 @@ TITLES = {
     "g2rpo": "G2RPO",
     "g2rpo_both": "G2RPO + entropy + length",
     "g2rpo_recentred": "G2RPO, re-centred",
+    "g2rpo_ties": "G2RPO, re-centred, ties within 0.15",
     "dr_grpo": "Dr.GRPO",
     "ema_grpo": "EMA-GRPO",
     "gdpo": "GDPO",
@@ -87,7 +90,7 @@ TITLES = {
     "g2rpo_explode": "G2RPO, point_to explodes",
     "g2rpo_explode_band": "G2RPO, point_to explodes, band",
 }
-MAIN = ("grpo", "g2rpo_published", "g2rpo", "g2rpo_both", "g2rpo_recentred")
+MAIN = ("grpo", "g2rpo_published", "g2rpo", "g2rpo_both", "g2rpo_recentred", "g2rpo_ties")
 # Arm in which one task is spoilt -> the same estimator without that.
 STRESSED = {
     f"{base}_{kind}": base

@@ -40,6 +40,12 @@ class Batch:
         """The composed reward and its accuracy part changed alike."""
         return replace(self, score=change(self.score), parts={**self.parts, "accuracy": change(self.parts["accuracy"])})
 
+    @property
+    def right(self) -> np.ndarray:
+        """The verdict of the offline tasks: their reward is 0.5 or more where they are right (IoU of 0.5, point inside,
+        number within 5 %), and less elsewhere. For documents, whose verdict is graded: a similarity over 0.55."""
+        return self.parts["accuracy"] >= 0.5
+
     def zero_signal(self, epsilon: float = 1e-6) -> np.ndarray:
         """True for responses of groups in which the reward and all its parts tie."""
         tied = np.ones(len(self.task) // RESPONSES, dtype=bool)

@@ -15,8 +15,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
 import advantages
 import entropy_toy
 import reward_batches
-from advantage_tables import agreement_table
+from advantage_tables import agreement_table, direction_table
 from advantages import ESTIMATORS, Source
+
+from reward_fns.box import verify_box
+from reward_fns.number import verify_relaxed
+from reward_fns.point import verify_point
 
 SYNTHETIC = Source("synthetic", [reward_batches.synthetic(1, 2)])
 OURS = ("G2RPO", "G2RPO, GDPO form")
@@ -76,6 +80,43 @@ def test_pooled_ranks_push_the_best_of_some_groups_down_and_a_zero_mean_of_none(
     assert 0.02 < (values["G2RPO"][best] < 0).mean() < 0.2
     for estimator in advantages.ZERO_MEAN.values():
         assert (SYNTHETIC.advantages(estimator)[best] > 0).all()
+
+
+def test_direction_of_the_verdict_itself_of_its_opposite_and_of_none(values):
+    right = SYNTHETIC.right
+    by_group = right.reshape(-1, reward_batches.RESPONSES)
+    wanted = (by_group - by_group.mean(1, keepdims=True)).reshape(-1)
+    rows = direction_table({"like": 3 * wanted, "against": -wanted, "none": 0 * wanted}, SYNTHETIC.task, right)
+    like, against, none = (row.split(" | ")[1:] for row in rows[2:5])
+    assert like[-1] == "1.000 |" and set(like[:-1]) <= {"1.00", "–"}
+    assert against[-1] == "-1.000 |" and none[-1] == "nan |"
+
+
+# From wrong to exact: a box of 100 that moves, a point that enters, a number that nears.
+ANSWERS = {
+    "box": (
+        verify_box,
+        [100, 100, 200, 200],
+        [f'{{"boxes": [{100 + at}, 100, {200 + at}, 200]}}' for at in range(99)],
+    ),
+    "point": (
+        verify_point,
+        {"size": [100, 100], "counts": [5000, 5000]},
+        [f'{{"point_2d": [{at}, 500]}}' for at in range(0, 1000, 9)],
+    ),
+    "number": (verify_relaxed, "100", [str(90 + at / 10) for at in range(200)]),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_right_is_the_official_verdict(kind):
+    verify, truth, answers = ANSWERS[kind]
+    verdicts = [verify(answer, truth, {}) for answer in answers]
+    accuracy = np.array([verdict.reward for verdict in verdicts])
+    batch = reward_batches.Batch(np.full(len(accuracy), kind), accuracy, {"accuracy": accuracy}, np.ones(len(accuracy)))
+    official = [verdict.official == 1 for verdict in verdicts]
+    assert 5 < sum(official) < len(official) - 5
+    assert batch.right.tolist() == official
 
 
 def rewards(task, count):
