@@ -91,7 +91,9 @@ def test_a_resumed_run_repeats_the_step_after_its_checkpoint(killed_run):
 
 def test_steps_are_complete_after_a_resume(resumed_run):
     assert [entry["step"] for entry in read(resumed_run / "metrics.jsonl")] == [0, 1, 2, 3, 4]
-    assert "Resuming from" in (resumed_run / "train.log").read_text()
+    log = (resumed_run / "train.log").read_text()
+    assert "Resuming from" in log
+    assert "(EngineCore pid=" in log and "(Worker pid=" not in log, "vLLM's worker has a process of its own"
 
 
 def test_metrics_per_task(resumed_run):

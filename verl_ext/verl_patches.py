@@ -38,6 +38,8 @@ def apply() -> None:
     # vLLM compiles a few small functions even where it is told to be eager, for which torch first starts an interpreter
     # for every vector instruction set: a quarter of vLLM's start.
     os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+    # Only so does vLLM's CPU platform accept `distributed_executor_backend: uni`, a process less.
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     vllm_version()
     wrapt.register_post_import_hook(process_group, "verl.utils.distributed")
     wrapt.register_post_import_hook(fsdp_engine, "verl.workers.engine.fsdp.transformer_impl")
