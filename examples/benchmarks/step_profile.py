@@ -101,7 +101,7 @@ def rewards_line(entries: Sequence[dict[str, Any]]) -> str:
 
 
 def judged_again(run: Path, entries: Sequence[dict[str, Any]]) -> list[str]:
-    """CPU time of the rewards of one step, from judging the run's last logged validation again, beside `gen`."""
+    """Time of the rewards of one step, from judging the run's last logged validation again, beside `gen`."""
     files = sorted((run / "validation").glob("*.jsonl"), key=lambda path: int(path.stem))
     gen = [entry["timing_s/gen"] for entry in entries if entry.get("timing_s/gen")]
     responses = [sum(v for k, v in entry.items() if ROWS.fullmatch(k)) for entry in entries if "timing_s/gen" in entry]
@@ -109,20 +109,20 @@ def judged_again(run: Path, entries: Sequence[dict[str, Any]]) -> list[str]:
         return []
     rows, spent, wrong, skipped = [json.loads(line) for line in files[-1].read_text().splitlines()], 0.0, 0, 0
     for row in rows:
-        begun = time.process_time()
+        begun = time.perf_counter()
         try:
             extra = {"task": row["task"], "response_tokens": row["response_tokens"]}
             accuracy = compute_score(row["task"], row["output"], row["gts"], extra)["accuracy"]
         except (KeyError, ValueError):  # a task whose verifier needs the row's `info`, which verl does not log
             skipped += 1
             continue
-        spent += time.process_time() - begun
+        spent += time.perf_counter() - begun
         wrong += abs(accuracy - row["accuracy"]) > 1e-6
     if skipped == len(rows):
         return []
     each, count = spent / (len(rows) - skipped), np.mean(responses)
     return [
-        f"Judging {files[-1].name} again takes {1e3 * each:.2f} ms of CPU a response ({wrong} of {len(rows) - skipped} "
+        f"Judging {files[-1].name} again takes {1e3 * each:.2f} ms a response ({wrong} of {len(rows) - skipped} "
         f"judged otherwise, {skipped} without `info` left out): {each * count:.2f} s for the {count:.0f} responses "
         f"of a step, {100 * each * count / np.mean(gen):.1f} % of `gen`."
     ]

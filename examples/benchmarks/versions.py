@@ -90,7 +90,8 @@ def main() -> None:
         )
         try:
             for turn in range(options.repeats):
-                for name, tree in (("before", old), ("here", ROOT)):
+                order = [("before", old), ("here", ROOT)]
+                for name, tree in order if turn % 2 == 0 else order[::-1]:
                     start, each = measured(tree, prepared, Path(folder) / f"{name}{turn}", options.steps)
                     starts[name].append(start)
                     steps[name].append(statistics.median(each))

@@ -143,7 +143,7 @@ def noise_table(source: Source, values: Mapping[str, np.ndarray], seed: int) -> 
         noisy = source.changed(lambda batch, by=deviation, rng=rng: add_noise(batch, by, rng))
         for name, before in values.items():
             after = noisy.advantages(ESTIMATORS[name])
-            flips = np.mean(np.sign(before) * np.sign(after) < 0)
+            flips = np.mean((np.sign(before) * np.sign(after) < 0) & (np.abs(before) > 1e-6) & (np.abs(after) > 1e-6))
             cells[name].append(f"{np.corrcoef(before, after)[0, 1]:.3f}, {100 * flips:.1f} %")
     return table(["estimator", *(f"σ = {one:g}" for one in NOISE)], [[name, *own] for name, own in cells.items()])
 

@@ -40,7 +40,7 @@ class Seen:
     code: int | None
     """Exit code; None: it hung and was ended."""
     seconds: float | None
-    """From the fault to the end, or for a run that went on to its next step; None without a fault."""
+    """From the fault to the end, or to the last step of a run that went on; None without a fault."""
     said: list[str]
     """Lines of ours in its log."""
 

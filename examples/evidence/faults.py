@@ -123,7 +123,8 @@ def table(found: Mapping[str, Any]) -> str:
         "# Faults on purpose",
         "",
         f"{STEPS} steps on the real pipeline without a GPU (`python examples/evidence/faults.py`), each with a "
-        "checkpoint. *Seconds*: from the fault to the end of the run, or to the next step where it went on. "
+        "checkpoint. *Seconds*: from the fault to the end of the run, or to its last step where it went on (where the "
+        "fault is in a file: from the launch). "
         "*Resumed*: exit code of the start after the fault was mended. *Difference*: largest of any metric of any step "
         f"to the undisturbed run. What must hold: the run goes on, or stops with a message within {STOP_SECONDS} s; "
         "and in the end all steps are there, as in the undisturbed run.",

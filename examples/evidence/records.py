@@ -113,8 +113,9 @@ def inside_bands(record: Record, tasks: Iterable[str], last: int | None = None) 
     shares = []
     for task in tasks:
         low, high = band_of(task)
-        own = [value for value in series(record, f"task/{task}/entropy") if np.isfinite(value)]
-        shares += [np.mean([low <= value <= high for value in (own if last is None else own[-last:])])] if own else []
+        steps = series(record, f"task/{task}/entropy")
+        own = [value for value in (steps if last is None else steps[-last:]) if np.isfinite(value)]
+        shares += [np.mean([low <= value <= high for value in own])] if own else []
     return float(np.mean(shares)) if shares else float("nan")
 
 

@@ -1,6 +1,6 @@
 """The policy gradient of every task under every estimator: its share, how evenly shares are spread, and its direction.
 
-    python examples/evidence/task_gradients.py               the warm-started model; writes results/gradients.{json,md}
+    python examples/evidence/task_gradients.py               the grid's start; writes results/gradients.{json,md}
     python examples/evidence/task_gradients.py --run RUN     the last checkpoint of a run; writes RUN/gradients.json
 
 Samples PROMPTS prompts of every task, 8 responses each, from the policy, and repeats that with other prompts and
@@ -37,7 +37,7 @@ import gradient_tables
 import policy_samples
 from advantages import ESTIMATORS, Estimator, advantages
 from gradient_tables import OWN
-from grid import RESULTS, git, versions
+from grid import MODEL, RESULTS, git, model_hash, versions
 from policy_samples import MAX_TOKENS, Policy
 from reward_batches import PARTS, RESPONSES, Batch
 
@@ -183,7 +183,7 @@ def judge_of(config: Any, policy: Policy) -> Judge:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="a run folder with checkpoints")
-    parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="the quickstart's model and data")
+    parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="holds the quickstart's data/")
     parser.add_argument("--draws", type=int, default=3, help="default: %(default)s")
     options = parser.parse_args()
     seeds = range(options.draws)
@@ -192,8 +192,13 @@ def main() -> None:
         result = {"checkpoint": checkpoint} | measure(policy, data, seeds=seeds, own=own)
         state_file.save(options.run / "gradients.json", result)
         return
-    policy = policy_samples.load_policy(options.cache / "model")
-    result = {"checkpoint": "warm start", "commit": git("rev-parse", "HEAD"), "versions": versions()}
+    policy = policy_samples.load_policy(MODEL)
+    result = {
+        "checkpoint": "warm start",
+        "model": model_hash(),
+        "commit": git("rev-parse", "HEAD"),
+        "versions": versions(),
+    }
     result |= measure(policy, options.cache / "data" / "train.parquet", seeds=seeds)
     state_file.save(RESULTS / "gradients.json", result)
     print("\n".join(gradient_tables.write(RESULTS)))

@@ -140,7 +140,32 @@ def test_a_run_is_done_if_it_is_stored_with_the_weights_of_the_grid(tmp_path, mo
     monkeypatch.setattr(grid, "RESULTS", tmp_path)
     stored(tmp_path, {"grpo": [0]}, model="other")
     stored(tmp_path, {"grpo": [1]}, model=grid.model_hash())
-    assert [grid.done("grpo", seed) for seed in range(3)] == [False, True, False]
+    assert [grid.done("grpo", seed, STEPS) for seed in range(3)] == [False, True, False]
+    assert not grid.done("grpo", 1, STEPS + 1)
+
+
+@pytest.mark.parametrize("weights", [b"other", None])
+def test_a_run_folder_of_other_weights_is_refused(tmp_path, weights):
+    run, model = tmp_path / "run", tmp_path / "model"
+    run.mkdir(), model.mkdir()
+    grid.check_start(run)  # nothing there yet
+    config = {"actor_rollout_ref": {"model": {"path": str(grid.MODEL)}}}
+    (run / "config.yaml").write_text(json.dumps(config))
+    grid.check_start(run)
+    if weights:
+        (model / "model.safetensors").write_bytes(weights)
+    config["actor_rollout_ref"]["model"]["path"] = str(model)
+    (run / "config.yaml").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="not from the weights in"):
+        grid.check_start(run)
+
+
+def test_the_last_steps_in_a_band_are_those_of_the_run_not_of_the_task(monkeypatch):
+    monkeypatch.setattr(records, "band_of", lambda task: (0.2, 0.6))
+    steps = [{"step": at + 1, "task/x/entropy": 0.9} for at in range(5)] + [{"step": 6, "task/x/entropy": 0.3}]
+    steps += [{"step": at} for at in range(7, 7 + records.LAST - 1)]
+    assert records.inside_bands({"metrics": steps}, ["x"], records.LAST) == 1
+    assert records.inside_bands({"metrics": steps}, ["x"]) == pytest.approx(1 / 6)
 
 
 def test_steps_to_the_baseline_are_those_of_the_same_seed(tmp_path):
