@@ -22,6 +22,7 @@ from pathlib import Path
 
 import psutil
 
+from verl_ext import run_log
 from verl_ext.run_log import read
 from verl_ext.supervise import MARK, end_marked
 
@@ -59,8 +60,8 @@ def training_command(prepared: Path, run: Path, steps: int, overrides: list[str]
 
 
 def last_step(run: Path) -> int:
-    log = run / "metrics.jsonl"
-    return max((entry["step"] for entry in read(log)), default=0) if log.exists() else 0
+    last = run_log.last(run / "metrics.jsonl")
+    return last["step"] if last else 0
 
 
 def identity(run: Path) -> int:

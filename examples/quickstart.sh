@@ -22,6 +22,8 @@ OUT=$(realpath -m "$OUT") CACHE=$(realpath -m "$CACHE") START=$(realpath -m "${M
 # Without a GPU: verl's CPU platform, two threads a process, no hub, no niceness for Ray's workers.
 export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false RAY_worker_niceness=0 RAY_USAGE_STATS_ENABLED=0
+# Ray's head keeps an event of each of the last 100,000 calls, 1 MiB a step, for a dashboard that is off.
+export RAY_task_events_report_interval_ms=0
 # glibc keeps large buffers in place of giving them back and faulting them in anew.
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_TOP_PAD_=67108864
 # A GPU, if there is one, stays out of sight (an empty value would make Ray refuse its logical GPU).

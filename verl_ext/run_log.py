@@ -64,6 +64,25 @@ def read(path: str | Path) -> list[dict[str, Any]]:
     return entries
 
 
+def last(path: str | Path) -> dict[str, Any] | None:
+    """The last whole entry of a `metrics.jsonl`, read from its end, so that a long run costs no more than a short one;
+    None where there is none."""
+    if not Path(path).exists():
+        return None
+    with Path(path).open("rb") as file:
+        end, size = file.seek(0, os.SEEK_END), 1 << 16
+        while True:
+            file.seek(max(0, end - size))
+            # What follows the last newline is being written; what stands before the first one may be cut.
+            lines = file.read(size).split(b"\n")[:-1]
+            whole = lines if size >= end else lines[1:]
+            if whole:
+                return json.loads(whole[-1])
+            if size >= end:
+                return None
+            size *= 2
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)

@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
-from verl_ext.run_log import read
+from verl_ext import run_log
 
 MARK = "VERL_EXT_SUPERVISED"
 GRACE_SECONDS = 20
@@ -63,10 +63,9 @@ def supervise(command: list[str], *, run: Path, steps: int, minutes: float) -> i
 
 
 def _show(bar: tqdm, metrics: Path) -> None:
-    entries = read(metrics) if metrics.exists() else []
-    if not entries:
+    last = run_log.last(metrics)
+    if last is None:
         return
-    last = entries[-1]
     bar.set_description("training", refresh=False)
     if last["step"] != bar.n:
         bar.n = last["step"]

@@ -30,6 +30,7 @@ import numpy as np
 import psutil
 from scipy.stats import t as student
 
+from verl_ext import run_log
 from verl_ext.run_log import read
 from verl_ext.supervise import MARK, end_marked, marked
 
@@ -95,10 +96,8 @@ def watch(command: list[str], run: Path, seconds: float = SECONDS) -> int:
 
 
 def last_step(run: Path) -> int:
-    try:
-        return max((entry["step"] for entry in read(run / "metrics.jsonl")), default=0)
-    except (FileNotFoundError, ValueError):
-        return 0
+    entry = run_log.last(run / "metrics.jsonl")
+    return entry["step"] if entry else 0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from verl_ext.run_log import RunLog, read
+from verl_ext.run_log import RunLog, last, read
 
 
 def opened(folder, *, resume_step):
@@ -49,6 +49,20 @@ def test_torn_last_line_is_dropped_and_a_torn_middle_is_an_error(tmp_path):
     path.write_text('{"step": 1, "a\n{"step": 2}\n')
     with pytest.raises(ValueError, match="line 1"):
         read(path)
+
+
+@pytest.mark.parametrize("width", [1, 70_000, 200_000])
+def test_the_last_entry_is_found_from_the_end(tmp_path, width):
+    log = tmp_path / "metrics.jsonl"
+    assert last(log) is None
+    entries = [json.dumps({"step": step, "a": "x" * width}) for step in range(3)]
+    log.write_text(entries[0][:-1])
+    assert last(log) is None, "its only line is torn"
+    for count in (1, 2, 3):
+        log.write_text("".join(f"{line}\n" for line in entries[:count]))
+        assert last(log) == read(log)[-1] == json.loads(entries[count - 1])
+    log.write_text("\n".join(entries))
+    assert last(log)["step"] == 1
 
 
 def test_values_are_plain_json(tmp_path):
