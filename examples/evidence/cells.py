@@ -15,6 +15,15 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (titles, ["---"] * len(titles), *rows)] + [""]
 
 
+def fill(page: str, lines: Sequence[str]) -> str:
+    """The page with these lines between its two marks; ValueError if it has not both."""
+    before, mark, rest = page.partition("<!-- training -->\n")
+    _, end, after = rest.partition("<!-- /training -->")
+    if not (mark and end):
+        raise ValueError("the page lacks <!-- training --> or <!-- /training -->")
+    return "".join([before, mark, "\n", *(f"{line}\n" for line in lines), end, after])
+
+
 def cell(values: Sequence[float], digits: int = 2) -> str:
     """Mean ± standard deviation of those that are numbers."""
     known = [value for value in values if np.isfinite(value)]

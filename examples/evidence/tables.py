@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import figures
 import gradient_tables
 from arms import ARMS, MAIN, STRESSED, TITLES
-from cells import cell, points, table
+from cells import cell, fill, points, table
 from records import (
     LAST,
     RESULTS,
@@ -157,15 +157,6 @@ def short_table(runs: Runs, arms: Collection[str]) -> list[str]:
             [TITLES[arm], str(len(runs[arm])), f"{before:.1f} → {after:.1f}", str(len(pairs) or "–"), points(pairs)]
         )
     return table(["arm", "runs", "accuracy, %", "pairs with GRPO", "against GRPO, points"], rows)
-
-
-def fill(page: str, lines: Sequence[str]) -> str:
-    """The page with these lines between its two marks; ValueError if it has not both."""
-    before, mark, rest = page.partition("<!-- training -->\n")
-    _, end, after = rest.partition("<!-- /training -->")
-    if not (mark and end):
-        raise ValueError("the page lacks <!-- training --> or <!-- /training -->")
-    return "".join([before, mark, "\n", *(f"{line}\n" for line in lines), end, after])
 
 
 def stress_table(runs: Runs) -> list[str]:

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from verl_ext import main_ppo
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
+import records
 import rollouts
 import stress_reward
 import stress_toy
@@ -168,3 +169,11 @@ def test_logged_rollouts_are_judged_again_and_keep_the_score_that_trained(tmp_pa
 def test_rollouts_whose_row_is_not_certain_are_refused(tmp_path, rows, problem):
     with pytest.raises(ValueError, match=problem):
         rollouts.Run(run_folder(tmp_path, [RIGHT], rows)).rewards()
+
+
+def test_the_last_steps_in_a_band_are_those_of_the_run_not_of_the_task(monkeypatch):
+    monkeypatch.setattr(records, "band_of", lambda task: (0.2, 0.6))
+    steps = [{"step": at + 1, "task/x/entropy": 0.9} for at in range(5)] + [{"step": 6, "task/x/entropy": 0.3}]
+    steps += [{"step": at} for at in range(7, 7 + records.LAST - 1)]
+    assert records.inside_bands({"metrics": steps}, ["x"], records.LAST) == 1
+    assert records.inside_bands({"metrics": steps}, ["x"]) == pytest.approx(1 / 6)

@@ -160,14 +160,6 @@ def test_a_run_folder_of_other_weights_is_refused(tmp_path, weights):
         grid.check_start(run)
 
 
-def test_the_last_steps_in_a_band_are_those_of_the_run_not_of_the_task(monkeypatch):
-    monkeypatch.setattr(records, "band_of", lambda task: (0.2, 0.6))
-    steps = [{"step": at + 1, "task/x/entropy": 0.9} for at in range(5)] + [{"step": 6, "task/x/entropy": 0.3}]
-    steps += [{"step": at} for at in range(7, 7 + records.LAST - 1)]
-    assert records.inside_bands({"metrics": steps}, ["x"], records.LAST) == 1
-    assert records.inside_bands({"metrics": steps}, ["x"]) == pytest.approx(1 / 6)
-
-
 def test_steps_to_the_baseline_are_those_of_the_same_seed(tmp_path):
     stored(tmp_path, {"grpo": [0, 1]}, peak=0.5)
     stored(tmp_path, {"g2rpo": [0, 2]}, peak=0.8)
@@ -245,9 +237,9 @@ def test_a_run_whose_gradients_cannot_be_measured_is_stored_without(tmp_path, ca
 def test_the_pages_show_what_the_stored_runs_say(name):
     """If not: `python examples/evidence/tables.py`."""
     page = (tables.ROOT / name).read_text()
-    assert tables.fill(page, tables.short_table(records.load(), tables.SHORT[name])) == page
+    assert cells.fill(page, tables.short_table(records.load(), tables.SHORT[name])) == page
 
 
 def test_a_page_without_its_marks_is_refused():
     with pytest.raises(ValueError, match="lacks <!-- training -->"):
-        tables.fill("no marks", [])
+        cells.fill("no marks", [])
