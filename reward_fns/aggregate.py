@@ -126,7 +126,8 @@ def _circular(items: Sequence[Item], per_roll: Figure) -> list[Figure]:
             broken.append(name)
         else:
             whole.append(Item(name, "mmbench", math.prod(values), {}))
-    note = f"{len(broken)} groups lack rolls: {', '.join(broken[:5])}{', …' * (len(broken) > 5)}" if broken else ""
+    named = ", ".join(sorted(broken)[:5]) + ", …" * (len(broken) > 5)
+    note = f"{len(broken)} groups lack rolls: {named}" if broken else ""
     se = _clustered(groups, per_roll.value)
     low, high = normal_interval(per_roll.value, se)
     per_roll = replace(per_roll, name="per roll", se=se, low=low, high=high)

@@ -49,7 +49,7 @@ def read_items(records: Iterable[Mapping[str, Any]]) -> dict[str, list[Item]]:
             accs[key].append(acc)
     items: dict[str, list[Item]] = defaultdict(list)
     for key, item in kept.items():
-        acc = sum(accs[key]) / len(accs[key]) if key in accs else None
+        acc = math.fsum(accs[key]) / len(accs[key]) if key in accs else None
         items[item.task].append(replace(item, acc=acc))
     return items
 

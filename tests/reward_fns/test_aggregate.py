@@ -91,6 +91,12 @@ def test_groups_that_lack_a_roll_or_its_verdict_are_left_out_and_named(lacking: 
     assert "1 groups lack rolls: 2" in found["circular"].note
 
 
+def test_the_table_does_not_depend_on_the_order_of_the_rows() -> None:
+    """A run's validation writes its rows in the order in which answers came."""
+    records = rows("mmbench", *[(1, roll(name)) for name in "97153824"])
+    assert list(benchmark_table(records[::-1])) == list(benchmark_table(records))
+
+
 @pytest.mark.parametrize("info", [{}, roll("1")])
 def test_without_groups_or_rolls_there_is_no_circular_figure(info: dict[str, Any]) -> None:
     found = figures("mmbench", (1, info))
