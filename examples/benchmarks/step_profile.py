@@ -55,8 +55,9 @@ def start_phases(log: str) -> list[tuple[str, float]]:
     launches = [at for at, line in enumerate(lines) if LAUNCH in line]
     if not launches:
         return []
-    before = [stamp for line in lines[: launches[-1]] if (stamp := stamp_of(line))]
-    latest = before[-1] if before else None
+    # The driver stamps its imports before the launch. An actor's stamp there is of the start before, hours ago perhaps.
+    before = [line for line in lines[: launches[-1]] if stamp_of(line)]
+    latest = stamp_of(before[-1]) if before and "pid=" not in before[-1] else None
     waiting, phases, last = dict(START), [], latest
     for line in lines[launches[-1] :]:
         stamp = stamp_of(line)

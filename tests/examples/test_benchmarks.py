@@ -79,6 +79,12 @@ def test_profile_of_the_last_start_reads_stamps_in_any_format_and_order():
     assert step_profile.start_phases("no start") == []
 
 
+def test_profile_of_a_start_leaves_out_the_time_since_the_run_before():
+    text = LOG.replace("[2026-01-01 11:00:00,000][verl.plugin.platform] Platform override\n", "")
+    text = text.replace("[2026-01-01 10:00:00,000]", "(TaskRunner pid=9) INFO:2026-01-01 10:00:00,000:")
+    assert list(dict(step_profile.start_phases(text)).values()) == [0.0, 20.5, 30.0, 0.0]
+
+
 def test_profile_of_steps_adds_up_and_counts_a_missing_timer_as_none():
     entries = [{"step": 0}, step(1, gen=3.0, step=4.0), step(2, gen=1.0, save_checkpoint=0.5, step=2.0)]
     phases = {title: list(seconds) for title, seconds in step_profile.step_phases(entries)}
