@@ -67,7 +67,11 @@ def _extra_fields(batch: Any) -> list[dict[str, Any]]:
 def fetch_tokens(batch: Any, *names: str) -> list[Tensor]:
     """Fields per response token as tensors (N, T), padded with 0 on the right."""
     data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=list(names))
-    return [data[name].to_padded_tensor(padding=0) if data[name].is_nested else data[name] for name in names]
+    return [_padded(data[name]) for name in names]
+
+
+def _padded(value: Tensor) -> Tensor:
+    return value.to_padded_tensor(padding=0) if value.is_nested else value
 
 
 def valid_rows(batch: Any) -> np.ndarray:
@@ -90,14 +94,17 @@ def fetch_rows(batch: Any) -> Rows:
     """All that `metrics.task_metrics` wants of a batch after its update."""
     names = ("task", "category", "accuracy", "score", "format", "structure", "length", "truncated")
     task, category, accuracy, score, format_, structure, length, truncated = fetch_rewards(batch, *names)
-    mask, entropy, advantage = fetch_tokens(batch, "response_mask", "entropy", "advantages")
-    entropy_sum, tokens = row_entropy(entropy, mask)
+    # The queue leaves out what was never put in: the entropy, under algorithm.rollout_correction.bypass_mode.
+    fields = ["response_mask", "advantages", "entropy"]
+    data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=fields)
+    mask, advantage = _padded(data["response_mask"]), _padded(data["advantages"])
+    entropy = data.get("entropy", None)
     session, final = sessions(batch.keys)
     return Rows(
         task=task,
         category=category,
         group=np.array([name.rsplit("_", 1)[0] for name in session], dtype=object),
-        tokens=tokens.numpy(),
+        tokens=mask.sum(-1).double().numpy(),
         truncated=truncated.astype(bool),
         accuracy=accuracy,
         format=format_,
@@ -106,7 +113,7 @@ def fetch_rows(batch: Any) -> Rows:
         reward=score,
         # One value stands on all response tokens of a row; the mean also serves estimators that vary it.
         advantage=((advantage * mask).sum(-1) / mask.sum(-1).clamp_min(1)).double().numpy(),
-        entropy_sum=entropy_sum.numpy(),
+        entropy_sum=None if entropy is None else row_entropy(_padded(entropy), mask)[0].numpy(),
         valid=valid_rows(batch),
         final=final,
     )

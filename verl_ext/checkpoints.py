@@ -28,7 +28,8 @@ def damage(folder: Path, *, asynchronous: bool = False) -> list[str]:
     found = []
     if not any((folder / "actor").glob("*")):
         found.append(f"{folder / 'actor'} has no files (verl deletes old ones: trainer.max_actor_ckpt_to_keep)")
-    needed = ["data.pt", *(["transfer_queue"] if asynchronous else [])]
+    # One that verl has marked as complete, but without a queue, was written by the synchronous trainer, which has none.
+    needed = ["data.pt", *(["transfer_queue"] if asynchronous and not _marked(folder) else [])]
     found += [f"{folder / name} is missing: it was never written to the end" for name in needed
               if not (folder / name).exists()]  # fmt: skip
     for path in sorted(path for path in folder.rglob("*") if path.suffix in _WHOLE):
@@ -39,6 +40,12 @@ def damage(folder: Path, *, asynchronous: bool = False) -> list[str]:
         else:
             found += [] if whole else [f"{path} is cut off, at {path.stat().st_size} bytes"]
     return found
+
+
+def _marked(folder: Path) -> bool:
+    tracker, step = folder.parent / TRACKER, folder.name.removeprefix(FOLDER)
+    text = tracker.read_bytes().decode(errors="replace").strip() if tracker.exists() else ""
+    return text.isdecimal() and step.isdecimal() and int(step) <= int(text)
 
 
 def _whole_json(path: Path) -> bool:
@@ -119,6 +126,8 @@ def settle(config: DictConfig) -> str | None:
 def goes_on_from(config: DictConfig) -> str:
     """What the same command will do after the run has stopped."""
     root = Path(config.trainer.default_local_dir)
+    if config.trainer.resume_mode == "disable":
+        return "the same command starts from the beginning: trainer.resume_mode=disable"
     try:
         folder, _ = choose(root)
         step = folder.name.removeprefix(FOLDER) if folder else (root / TRACKER).read_text().strip()

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Multipliers = Mapping[str, list[float]]
 CONTROLS = ("fixed", "dual")
@@ -36,6 +36,10 @@ class DualSettings:
     """Least c, above 0. From 1e-3 an entropy a quarter of the width outside is back at 0.02 after 24 steps."""
     ceiling: float = 1.0
     """Largest c: at 1.0 a nat outside costs as much loss as one unit of advantage."""
+
+    def over(self, updates: int) -> DualSettings:
+        """The same movement a step where the step is made of several updates, each of which moves the multipliers."""
+        return replace(self, step=self.step / updates, decay=self.decay / updates)
 
     def __post_init__(self) -> None:
         if not self.step > 0:

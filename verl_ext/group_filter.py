@@ -15,12 +15,13 @@ REASONS = ("too_hard", "too_easy", "constant")
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """`verl_ext.filter`, at work where `algorithm.filter_groups.enable` is true."""
+    """`verl_ext.filter`, at work where `algorithm.filter_groups.enable` is true; `max_rounds` in asynchronous modes
+    always."""
 
     accuracy: tuple[float, float] = (0.01, 0.99)
     """A group is used if its mean accuracy lies strictly between these."""
     max_rounds: int = 20
-    """Batches' worth of groups that a step may drop before it ends with an error."""
+    """Batches' worth of groups that a step may drop, or lose to failures, before it ends with an error."""
 
 
 @dataclass
@@ -34,6 +35,8 @@ class GroupFilter:
     """Task -> groups."""
     dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(task, reason) -> groups."""
+    failed: int = 0
+    """Groups dropped because a response could not be generated or judged; the synchronous mode keeps such groups."""
 
     def judge(self, task: str, accuracy: Sequence[float]) -> str | None:
         """Reason for which the group is dropped, or None; `accuracy` holds one value per response."""
@@ -54,6 +57,12 @@ class GroupFilter:
     def check(self, step: int) -> None:
         """RuntimeError where the step has dropped more than it may, with what was dropped and what to change."""
         dropped, limit = self.dropped.total(), self.settings.max_rounds * self.batch_size
+        if self.failed > limit:
+            raise RuntimeError(
+                f"step {step}: {self.failed} groups had responses that could not be generated or judged, which is "
+                f"more than verl_ext.filter.max_rounds={self.settings.max_rounds} batches of {self.batch_size}: the "
+                "log names the rows and their errors"
+            )
         if dropped <= limit:
             return
         tasks = "\n".join(f"  - {self._describe(task)}" for task in sorted(self.judged))
@@ -84,4 +93,5 @@ class GroupFilter:
         dropped = {task: sum(self.dropped[task, reason] for reason in REASONS) for task in self.judged}
         self.judged.clear()
         self.dropped.clear()
+        self.failed = 0
         return metrics, dropped

@@ -30,6 +30,7 @@ METRICS: dict[str, str] = {
     "advantage/std": "population standard deviation of the advantage",
     "advantage/min": "smallest advantage",
     "advantage/max": "largest advantage",
+    "advantage/group_mean": "mean over groups of |mean advantage|: 0 unless whole groups move, as in stage 2",
     "groups": "prompt groups in the batch",
     "zero_signal_groups": "share of groups whose rewards are all equal: they teach nothing",
     "zero_signal_weight": "share of the sum of |advantage| in such groups (0 unless they are let into stage 2)",
@@ -45,6 +46,7 @@ SHAPING_METRICS: dict[str, str] = {
     "envelope/peak_end": "third bound",
     "envelope/max_end": "fourth bound",
 }
+TIE_EPSILON = 1e-6
 # Loss aggregations of verl in which every response weighs the same, however long; in the others every token does.
 EQUAL_RESPONSES = ("seq-mean-token-mean",)
 
@@ -77,6 +79,8 @@ class Rows:
     """False for rows that only pad the batch."""
     final: np.ndarray | None = None
     """True for the last output of a session, which carries its reward; None: every row is its own session."""
+    tie_epsilon: np.ndarray | None = None
+    """Gap up to which the estimator takes rewards as equal; None: TIE_EPSILON."""
 
     def __post_init__(self) -> None:
         wrong = [f"{name} {values.shape}" for name, values in self._arrays() if values.shape != (len(self.task),)]
@@ -99,17 +103,16 @@ def task_metrics(
     *,
     bands: Mapping[str, tuple[float, float] | None] | None = None,
     loss_agg_mode: str = "seq-mean-token-mean",
-    tie_epsilon: float = 1e-6,
 ) -> dict[str, float]:
     """Every metric of METRICS for every task and category in the batch.
 
     `bands` maps task names to entropy bands; without a band or without entropies their metrics are left out.
-    `loss_agg_mode` is verl's, `tie_epsilon` the estimator's.
+    `loss_agg_mode` is verl's.
     """
     rows = rows if rows.valid is None else rows.take(rows.valid.astype(bool))
     weight = np.abs(rows.advantage) * (1.0 if loss_agg_mode in EQUAL_RESPONSES else rows.tokens)
     group = factorize(rows.group)[0].numpy()
-    own = _GroupFlags.of(rows, group, tie_epsilon)
+    own = _Groups.of(rows, group)
 
     result: dict[str, float] = {}
     in_band: dict[str, float] = {}
@@ -168,32 +171,40 @@ def _reward_metrics(part: Rows) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class _GroupFlags:
-    """Per group (ids 0..G-1): whether its rewards all tie, and whether they differ though its accuracies tie."""
+class _Groups:
+    """Per group (ids 0..G-1): whether its rewards all tie, whether they differ though its accuracies tie, and its mean
+    advantage."""
 
     zero_signal_G: np.ndarray
     shaping_only_G: np.ndarray
+    advantage_G: np.ndarray
 
     @classmethod
-    def of(cls, rows: Rows, group_N: np.ndarray, tie_epsilon: float) -> _GroupFlags:
+    def of(cls, rows: Rows, group_N: np.ndarray) -> _Groups:
         final = np.ones(len(group_N), dtype=bool) if rows.final is None else rows.final.astype(bool)
         groups = int(group_N.max()) + 1 if len(group_N) else 0
+        own = group_N[final]
+        epsilon = TIE_EPSILON if rows.tie_epsilon is None else torch.from_numpy(rows.tie_epsilon[final])
 
         def ties(values: np.ndarray) -> np.ndarray:
-            value = torch.from_numpy(values[final].astype(np.float64))
-            ranked = rank(value, torch.from_numpy(group_N[final]), tie_epsilon=tie_epsilon)
+            ranked = rank(
+                torch.from_numpy(values[final].astype(np.float64)), torch.from_numpy(own), tie_epsilon=epsilon
+            )
             tied_G = np.ones(groups, dtype=bool)
             tied_G[ranked.ids_S.numpy()] = (ranked.runs_S == 1).numpy()
             return tied_G
 
         zero_signal_G = ties(rows.reward)
-        return cls(zero_signal_G, ties(rows.accuracy) & ~zero_signal_G)
+        sums = np.bincount(own, weights=rows.advantage[final], minlength=groups)
+        mean_G = sums / np.maximum(np.bincount(own, minlength=groups), 1)
+        return cls(zero_signal_G, ties(rows.accuracy) & ~zero_signal_G, mean_G)
 
     def metrics(self, own: np.ndarray) -> dict[str, float]:
         return {
             "groups": float(len(own)),
             "zero_signal_groups": float(self.zero_signal_G[own].mean()),
             "shaping_only_groups": float(self.shaping_only_G[own].mean()),
+            "advantage/group_mean": float(np.abs(self.advantage_G[own]).mean()),
         }
 
 

@@ -78,6 +78,7 @@ class Ordered:
 
     def _evict_terminal_groups(self, global_steps: int, partition_id: str, eviction_reasons: tuple) -> tuple:
         evicted = super()._evict_terminal_groups(global_steps, partition_id, eviction_reasons)
+        self.group_filter.failed += len(eviction_reasons[2])
         self.group_filter.check(global_steps)
         return evicted
 

@@ -39,9 +39,14 @@ class Guard:
     async def _judged(self, judge: Callable[[], Any], row: str) -> Any:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
+        ended = late = False
 
         def give(setter: Callable[[Any], None], value: Any) -> None:
-            if not answer.done():
+            nonlocal ended
+            ended = True
+            if late:
+                self.left_behind -= 1
+            elif not answer.done():
                 setter(value)
 
         def work() -> None:
@@ -61,7 +66,9 @@ class Guard:
         except TimeoutError:
             if answer.done() and not answer.cancelled():
                 raise  # the verifier's own
-            self.left_behind += 1
+            if not ended:
+                late = True
+                self.left_behind += 1
             raise TimeoutError(
                 f"the reward of row {row} took over {self.limit:g} s and its response is left out; mend the verifier, "
                 "or raise verl_ext.reward_timeout"

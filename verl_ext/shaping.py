@@ -49,7 +49,7 @@ def move_envelopes(batch: Any, settings: Settings, memory: dict[str, Any]) -> di
 def entropy_coefficients(
     tasks: Mapping[str, TaskSettings],
     entropy_K: Sequence[float],
-    settings: Settings,
+    dual: entropy_control.DualSettings,
     memory: dict[str, Any],
     *,
     step: int,
@@ -65,9 +65,7 @@ def entropy_coefficients(
         if band is None:
             coefficient = 0.0
         elif own.entropy_control == "dual" and coefficient > 0:
-            duals[task] = entropy_control.update(
-                duals.get(task), entropy, band, start=coefficient, settings=settings.entropy_dual
-            )
+            duals[task] = entropy_control.update(duals.get(task), entropy, band, start=coefficient, settings=dual)
             coefficient = entropy_control.coefficient(duals[task], entropy, band)
         coefficients.append(coefficient * entropy_control.ramp(step, own.entropy_warmup_steps))
     if duals:

@@ -42,8 +42,6 @@ class Validation:
     """keyed by `row`, as in "val/17" """
     unjudged: frozenset[str]
     """rows without a verdict, left out"""
-    torn: bool
-    """the last line was cut off by an interruption and left out"""
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
@@ -72,12 +70,11 @@ def validation_files(run: Path) -> dict[int, Path]:
 def load_validation(path: Path) -> Validation:
     """Read one validation/<step>.jsonl.
 
-    A cut-off last line is left out with a warning, and so are rows without a verdict (`acc` null: the response could
-    not be generated or judged). ValueError names the line or row of anything else that is wrong.
+    A cut-off last line is left out with a warning, and so are rows without a verdict (`verifiable` false, `acc` null).
+    ValueError names the line or row of anything else that is wrong.
     """
     lines = list(read_jsonl(path))
-    torn = bool(lines) and lines[-1][1] is None
-    if torn:
+    if lines and lines[-1][1] is None:
         log.warning("%s: the last line is cut off (interrupted run?), left out", path)
         lines.pop()
     labels: dict[str, tuple[str, str]] = {}
@@ -89,7 +86,7 @@ def load_validation(path: Path) -> Validation:
         if missing := [key for key in ("row", "task", "category", "acc") if key not in record]:
             raise ValueError(f"{path}: line {number} has no {', '.join(missing)} (keys: {', '.join(record)})")
         row, acc = str(record["row"]), record["acc"]
-        if acc is None:
+        if acc is None or not record.get("verifiable", True):
             unjudged.append(row)
             continue
         if not isinstance(acc, int | float) or not np.isfinite(acc):
@@ -99,24 +96,24 @@ def load_validation(path: Path) -> Validation:
     if unjudged:
         log.warning("%s: %d responses have no verdict, left out: %s", path, len(unjudged), _some(unjudged))
     rows = {row: Row(*labels[row], float(np.mean(values))) for row, values in accs.items()}
-    return Validation(int(path.stem), rows, frozenset(unjudged) - set(rows), torn)
+    return Validation(int(path.stem), rows, frozenset(unjudged) - set(rows))
 
 
 def pair(before: Validation, after: Validation) -> list[tuple[Row, Row]]:
-    """The rows that both validations judged (a row without a verdict in one is left out, as the loading warned).
+    """The rows that both validations judged; those of one alone are left out with a warning.
 
-    ValueError names rows that stand in one only, or under another task, unless the validation they are missing from
-    was cut off: then they are left out with a warning.
+    verl writes no row for a response that could not be generated or judged. ValueError where a validation lacks more
+    than half of the other's rows, or has one under another task.
     """
     for one, other in ((before, after), (after, before)):
         lost = [row for row in one.rows if row not in other.rows and row not in other.unjudged]
-        if lost and other.torn:
-            log.warning("step %d was cut off: %d rows left out: %s", other.step, len(lost), _some(lost))
-        elif lost:
+        if 2 * len(lost) > len(one.rows):
             raise ValueError(
                 f"validation rows of step {one.step} that step {other.step} does not have: {_some(lost)}; "
                 "before and after must judge the same val.parquet"
             )
+        if lost:
+            log.warning("step %d lacks %d rows, left out: %s", other.step, len(lost), _some(lost))
     pairs = {row: (one, after.rows[row]) for row, one in before.rows.items() if row in after.rows}
     moved = [row for row, (a, b) in pairs.items() if (a.task, a.category) != (b.task, b.category)]
     if moved:

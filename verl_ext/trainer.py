@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transfer_queue as tq
 from omegaconf import OmegaConf, open_dict
@@ -60,6 +62,8 @@ class TaskAware(TaskFed):
                 config.actor_rollout_ref.actor.calculate_entropy = True
         self.memory: dict[str, Any] = {}
         self._provisional = False
+        self._shaped: dict[str, float] = {}
+        """Metrics of shaping in the step, which verl would add up over local updates."""
         self.watch = Watch({})
         super().__init__(config)
 
@@ -75,11 +79,14 @@ class TaskAware(TaskFed):
             super().fit(agent_loop_manager)
 
     def step(self, metrics: dict, timing_raw: dict) -> Any:
+        self._shaped.clear()
         try:
-            return super().step(metrics, timing_raw)
+            batch = super().step(metrics, timing_raw)
         except Exception:
             self.watch.check()  # a death is the better explanation
             raise
+        metrics.update(self._shaped)
+        return batch
 
     def on_sample_end(self) -> None:
         # Responses may be missing because a process died: nothing is trained on what the others left.
@@ -89,12 +96,12 @@ class TaskAware(TaskFed):
     def _compute_old_log_prob(self, batch: Any, metrics: dict) -> Any:
         batch = super()._compute_old_log_prob(batch, metrics)
         if self.shapes_entropy:
-            weight_N = self._entropy_weights(batch, metrics)
+            weight_N = self._entropy_weights(batch)
             fields = TensorDict({ENTROPY_WEIGHT: weight_N.unsqueeze(-1)}, batch_size=len(weight_N))
             tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
         return batch
 
-    def _entropy_weights(self, batch: Any, metrics: dict) -> torch.Tensor:
+    def _entropy_weights(self, batch: Any) -> torch.Tensor:
         """Weight (N,) of each row's summed entropy in the loss; 0 where the task is inside its band."""
         task, category = batch_rows.fetch_rewards(batch, "task", "category")
         mask, entropy = batch_rows.fetch_tokens(batch, "response_mask", "entropy")
@@ -108,9 +115,13 @@ class TaskAware(TaskFed):
         entropy_K, tokens_K = entropy_band.task_entropy(entropy_N, tokens_N, task_N, len(names))
         side_K = entropy_band.band_side(entropy_K, low, high)
         coefficients = shaping.entropy_coefficients(
-            tasks, entropy_K.tolist(), self.settings, self.memory, step=self.global_steps
+            tasks,
+            entropy_K.tolist(),
+            self.settings.entropy_dual.over(self.parameter_sync_step),
+            self.memory,
+            step=self.global_steps,
         )
-        metrics.update({f"task/{name}/entropy_coeff": c for name, c in zip(names, coefficients, strict=True)})
+        self._shaped.update({f"task/{name}/entropy_coeff": c for name, c in zip(names, coefficients, strict=True)})
         coeff = torch.tensor(coefficients, dtype=torch.float64)
         rows_a_mini_batch = (
             self.config.actor_rollout_ref.actor.ppo_mini_batch_size * self.config.actor_rollout_ref.rollout.n
@@ -120,7 +131,7 @@ class TaskAware(TaskFed):
 
     def _compute_advantage(self, batch: Any, metrics: dict) -> Any:
         if self.settings.moves_envelopes:
-            metrics.update(shaping.move_envelopes(batch, self.settings, self.memory))
+            self._shaped.update(shaping.move_envelopes(batch, self.settings, self.memory))
         label, *parts = batch_rows.fetch_rewards(batch, self.settings.task_label, *REWARD_PARTS)
         session, final = batch_labels.sessions(batch.keys)
         named = dict(zip(REWARD_PARTS, (part.astype(float) for part in parts), strict=True))
@@ -139,8 +150,7 @@ class TaskAware(TaskFed):
             free = shutil.disk_usage(self.config.trainer.default_local_dir).free / 2**20
             cause = str(error).strip().rpartition("\n")[2]  # a worker's error brings its whole stack
             raise RuntimeError(
-                f"verl_ext: the checkpoint {folder} could not be written (its disk has {free:.0f} MiB free); the one "
-                f"before stays: {cause}"
+                f"verl_ext: the checkpoint {folder} could not be written (its disk has {free:.0f} MiB free): {cause}"
             ) from error
 
     def _log_ahead(self) -> None:
@@ -160,8 +170,9 @@ class TaskAware(TaskFed):
         super()._load_checkpoint()
         if self.global_steps == 0:
             return
-        root = Path(self.config.trainer.resume_from_path or self.config.trainer.default_local_dir)
-        folder = root if self.config.trainer.resume_mode == "resume_path" else root / f"global_step_{self.global_steps}"
+        folder = Path(self.config.trainer.default_local_dir) / f"global_step_{self.global_steps}"
+        if self.config.trainer.resume_mode == "resume_path":
+            folder = Path(self.config.trainer.resume_from_path)
         if (folder / MEMORY_FILE).exists():
             self.memory.update(state_file.load(folder / MEMORY_FILE))
         else:
@@ -171,14 +182,13 @@ class TaskAware(TaskFed):
 
     def _compute_metrics(self, batch: Any, metrics: dict, timing_raw: dict, global_steps: int, epoch: int) -> None:
         super()._compute_metrics(batch, metrics, timing_raw, global_steps=global_steps, epoch=epoch)
-        rows = batch_rows.fetch_rows(batch)
+        rows = replace(batch_rows.fetch_rows(batch), tie_epsilon=self._tie_epsilon(batch))
         category_of = dict(zip(rows.task.tolist(), rows.category.tolist(), strict=True))
         metrics.update(
             task_metrics(
                 rows,
                 bands={task: self.settings.for_task(task, name).entropy_band for task, name in category_of.items()},
                 loss_agg_mode=self.config.actor_rollout_ref.actor.loss_agg_mode,
-                tie_epsilon=settings_of.g2rpo_settings(self.config.algorithm.get("g2rpo")).tie_epsilon,
             )
         )
         responses = self.config.data.train_batch_size * self.config.actor_rollout_ref.rollout.n
@@ -186,11 +196,20 @@ class TaskAware(TaskFed):
         metrics.update(batch_rows.reward_events(batch))
         self.run_log.write(global_steps, {**metrics, **advantage_histogram(rows)}, provisional=self._provisional)
 
+    def _tie_epsilon(self, batch: Any) -> np.ndarray:
+        """(N,) gap up to which the estimator takes a row's reward as equal to the next."""
+        algorithm = self.config.algorithm
+        if algorithm.adv_estimator == "ema_grpo":
+            return np.full(len(batch.keys), settings_of.ema_settings(algorithm.get("ema_grpo")).tie_epsilon)
+        settings = settings_of.g2rpo_settings(algorithm.get("g2rpo"))
+        (label,) = batch_rows.fetch_rewards(batch, self.settings.task_label)
+        return np.array([settings.task_tie_epsilon.get(str(own), settings.tie_epsilon) for own in label])
+
     def _val_metrics_update(self, data_sources: Any, sample_uids: Any, results: Any, *args: Any, **kwargs: Any) -> dict:
         metrics = super()._val_metrics_update(data_sources, sample_uids, results, *args, **kwargs)
         expected = sum(kwargs["expected_acc_counts"].values())
         metrics.update(validation_metrics(results, expected=expected))
-        if self.run_log.last_step < 0:  # before training there is no step to log it with
+        if self.in_progress is None and self.run_log.last_step < 0:  # before training no step takes it along
             self.run_log.write(self.global_steps, metrics)
         return metrics
 

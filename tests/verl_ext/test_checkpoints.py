@@ -101,9 +101,23 @@ def test_a_path_that_is_asked_for_is_never_exchanged(tmp_path):
 
 
 def test_modes_that_prefetch_need_their_queue(tmp_path):
-    folder = checkpoint(tmp_path, 1)
+    folder = checkpoint(tmp_path, 2)
+    (tmp_path / TRACKER).write_text("1")
     assert damage(folder) == []
     assert "transfer_queue" in damage(folder, asynchronous=True)[0]
+
+
+def test_a_checkpoint_of_the_synchronous_trainer_has_no_queue(tmp_path):
+    """A mode that prefetches goes on from it."""
+    checkpoint(tmp_path, 1), checkpoint(tmp_path, 2)
+    config = settings(tmp_path, v1={"trainer_mode": "verl_ext_colocate_async"})
+    assert settle(config) is None
+    assert damage(tmp_path / "global_step_1", asynchronous=True) == []
+
+
+def test_a_run_that_is_never_resumed_does_not_say_it_will_be(tmp_path):
+    checkpoint(tmp_path, 2)
+    assert "from the beginning" in goes_on_from(settings(tmp_path, resume_mode="disable"))
 
 
 def test_a_large_header_is_not_read(tmp_path):

@@ -1,6 +1,7 @@
 """The doctor finds what is planted, and is silent on a good set-up."""
 
 import json
+import subprocess
 import sys
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from video_clip import write as write_clip
 from data_prep.offline import OfflineSource
 from data_prep.writer import RowWriter
 from verl_ext.doctor import __main__ as command
-from verl_ext.doctor import environment, model
+from verl_ext.doctor import configuration, environment, model
 from verl_ext.tiny_model import build, rows
 from verl_ext.tiny_model.tokenizer import train_tokenizer
 
@@ -112,6 +113,41 @@ def test_planted_fault_is_found(setup, name):
     more, message = FAULTS[name]
     found = [one for one in findings(setup, *more) if one.level in ("fault", "warning")]
     assert any(message in one.message for one in found), found
+
+
+def test_a_batch_may_take_rows_of_several_files(setup):
+    files = f"data.train_files=[{setup}/train.parquet,{setup}/val.parquet]"
+    sizes = ("data.train_batch_size=48", "actor_rollout_ref.actor.ppo_mini_batch_size=48")
+    assert [one for one in findings(setup, files, *sizes) if "make no batch" in one.message] == []
+
+
+def test_gpus_that_share_a_sequence_are_one_rank():
+    actor = {"strategy": "fsdp2", "ulysses_sequence_parallel_size": 8}
+    assert configuration.gpus_a_rank(actor) == 8
+    sizes = {"tensor_model_parallel_size": 4, "pipeline_model_parallel_size": 2, "context_parallel_size": 1}
+    assert configuration.gpus_a_rank({"strategy": "megatron", "megatron": sizes}) == 8
+
+
+def test_a_plug_in_check_that_hangs_is_a_finding(monkeypatch):
+    def hangs(*_args, **_kwargs):
+        raise subprocess.TimeoutExpired("python", 300)
+
+    monkeypatch.undo()  # the stand-in of `quick`
+    monkeypatch.setattr(environment.subprocess, "run", hangs)
+    (found,) = environment.plugin_findings()
+    assert found.level == "fault" and "hangs" in found.message
+
+
+def test_a_cluster_that_does_not_answer_is_a_finding(monkeypatch):
+    import ray
+
+    def unreachable(**_kwargs):
+        raise ConnectionError("Could not find any running Ray instance")
+
+    monkeypatch.setattr(ray, "init", unreachable)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.9:6379")
+    (found,) = environment.ray_findings()
+    assert found.level == "fault" and "10.0.0.9:6379" in found.message and "Could not find" in found.message
 
 
 def rewritten(setup, tmp_path, change) -> str:

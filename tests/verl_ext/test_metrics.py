@@ -54,6 +54,7 @@ def batch(**changes: object) -> Rows:
         ("task/point_to/advantage/std", 1.5),
         ("task/point_to/advantage/min", -1.5),
         ("category/spatial_reasoning/advantage/max", 1.5),
+        ("category/math_vqa/advantage/group_mean", 0.0),
         ("task/relation/groups", 1),
         ("category/spatial_reasoning/groups", 2),
         ("task/relation/zero_signal_groups", 0),
@@ -79,6 +80,19 @@ def test_weight_that_groups_without_signal_get():
     got = task_metrics(batch(advantage=advantage), bands=BANDS)
     assert got["task/arithmetic/zero_signal_weight"] == 1.0
     assert got["task/relation/zero_signal_weight"] == 0.0
+
+
+def test_what_stage_2_moves_groups_by():
+    got = task_metrics(batch(advantage=np.array([0.5, 0.5, -1.0, 0.0, 0.0, 0.0, 9.0])))
+    assert got["task/relation/advantage/group_mean"] == got["task/point_to/advantage/group_mean"] == 0.5
+    assert got["category/spatial_reasoning/advantage/group_mean"] == 0.5
+
+
+def test_groups_tie_as_they_do_for_the_estimator():
+    epsilon = np.array([1.0] * 2 + [1e-6] * 5)
+    got = task_metrics(batch(tie_epsilon=epsilon))
+    assert got["task/relation/zero_signal_groups"] == 1.0
+    assert got["task/point_to/zero_signal_groups"] == 0.0
 
 
 def test_every_metric_is_documented_and_present_for_every_label():

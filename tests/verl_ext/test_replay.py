@@ -17,8 +17,8 @@ class Queue:
     def __init__(self):
         self.tags, self.results = {}, {}
 
-    def add(self, uid, accuracy, *, step=1, task="a"):
-        self.tags[uid] = {"is_prompt": True, "status": "finished", "global_steps": step}
+    def add(self, uid, accuracy, *, step=1, task="a", status="finished"):
+        self.tags[uid] = {"is_prompt": True, "status": status, "global_steps": step}
         rows = [(f"{uid}_{session}_0", value) for session, value in enumerate(accuracy)]
         random.shuffle(rows)
         for key, value in rows:
@@ -106,6 +106,19 @@ def test_data_that_cannot_fill_a_batch_end_the_step(kind, queue):
     with pytest.raises(RuntimeError, match=r"step 1: no full batch of 2 prompts.*more than .*max_rounds=5"):
         buffer_of(kind, refill, rounds=5).sample(1, "train", 2)
     assert next(fresh) < 40
+
+
+def test_rewards_that_always_fail_end_the_step(queue):
+    """The asynchronous modes drop such groups and generate others: without a bound for ever."""
+    fresh = iter(range(1, 1000))
+
+    def refill(number):
+        for _ in range(number):
+            queue.add(f"000001-{next(fresh):06d}", [1], status="failure")
+
+    queue.add("000001-000000", [1], status="failure")
+    with pytest.raises(RuntimeError, match=r"step 1: 11 groups had responses that could not be generated or judged"):
+        buffer_of(verls.ReplayBufferAsync, refill, metric=None, rounds=5).sample(1, "train", 2)
 
 
 def test_a_metric_that_the_reward_lacks_is_named(kind, queue):

@@ -189,7 +189,7 @@ def odd_metrics(run: Path) -> None:
     ("damage", "notice"),
     [
         (torn_validation, "cut off"),
-        (unpaired, "step 4 does not have: val/11"),
+        (unpaired, "step 4 lacks 1 rows, left out: val/11"),
         (broken_parquet, "cannot be read, its images are left out"),
         (broken_yaml, "config.yaml cannot be read"),
         (odd_metrics, "1 line(s) cut off or without a step"),

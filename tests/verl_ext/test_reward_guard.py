@@ -57,6 +57,20 @@ def test_too_many_that_hang_are_an_error_each(monkeypatch):
     assert "2 rewards hang" in str(refused)
 
 
+def test_those_that_end_late_do_not_count_for_ever(monkeypatch):
+    monkeypatch.setattr(reward_guard, "MOST_LEFT_BEHIND", 2)
+    guard = Guard(0.1)
+
+    async def slow_then_quick():
+        late = [guard.run(lambda: time.sleep(0.3), f"a/{n}") for n in range(2)]
+        assert all(isinstance(error, TimeoutError) for error in await asyncio.gather(*late, return_exceptions=True))
+        assert guard.left_behind == 2
+        await asyncio.sleep(0.5)
+        return guard.left_behind, await guard.run(lambda: 1, "a/2")
+
+    assert asyncio.run(slow_then_quick()) == (0, 1)
+
+
 HELD = """
 import asyncio, re
 from verl_ext.reward_guard import Guard

@@ -25,7 +25,9 @@ class Words:
         return " ".join(self.words[int(i)] for i in ids)
 
 
-def manager_and_row(compose_config, response, *, truth="62", limit=96, task="arithmetic", custom=None, overrides=()):
+def manager_and_row(
+    compose_config, response, *, truth="62", limit=96, task="arithmetic", custom=None, overrides=(), **arguments
+):
     config = compose_config(
         *("+machine=cpu", "+recipe=quickstart", "actor_rollout_ref.model.path=none"),
         *(f"data.max_response_length={limit}", *overrides),
@@ -33,7 +35,7 @@ def manager_and_row(compose_config, response, *, truth="62", limit=96, task="ari
     if custom:
         config.reward.custom_reward_function.path = custom
     words = response.split()
-    manager = load_reward_manager(config, Words(words))
+    manager = load_reward_manager(config, Words(words), **arguments)
     prompt = torch.zeros(1, 3, dtype=torch.long)
     ids = torch.arange(len(words)).unsqueeze(0)
     row = DataProto(
@@ -137,3 +139,52 @@ def test_custom_reward_function_takes_over(compose_config, tmp_path):
     assert result["reward_score"] == 0.3
     assert result["reward_extra_info"]["row"] == "offline/arithmetic/7"
     assert result["reward_extra_info"]["verifier_timeouts"] == 0
+
+
+CUSTOM = {
+    "scalar": "def compute_score(solution_str, **_): return 0.25 * len(solution_str.split())",
+    "asynchronous": (
+        "import asyncio\n"
+        "async def compute_score(solution_str, ground_truth, reward_router_address=None, **_):\n"
+        "    await asyncio.sleep(0.01)\n"
+        "    assert reward_router_address == 'judge:80' and ground_truth is None\n"
+        "    return {'score': 0.5, 'acc': 1.0, 'said': 'yes'}"
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        ("scalar", {"score": 0.5, "accuracy": 0.5, "acc": 0.5}),
+        ("asynchronous", {"score": 0.5, "accuracy": 1.0, "said": "yes"}),
+    ],
+)
+def test_reward_functions_of_verls_own_managers_need_no_change(compose_config, tmp_path, kind, wanted):
+    """With all that the trainer reads of a result, and without a ground truth in the row."""
+    (tmp_path / "mine.py").write_text(CUSTOM[kind])
+    manager, row = manager_and_row(
+        *(compose_config, "one two"), custom=str(tmp_path / "mine.py"), task=None, reward_router_address="judge:80"
+    )
+    del row.non_tensor_batch["reward_model"]
+    result = run(manager, row)
+    wanted |= {"task": "offline/arithmetic", "category": "math_vqa", "format": 0.0, "length_tokens": 2.0}
+    assert result["reward_extra_info"].items() >= wanted.items()
+    assert result["reward_score"] == 0.5
+
+
+def test_the_last_of_several_outputs_is_judged_by_its_own_length(compose_config):
+    """verl pads prompts and responses of a trajectory's outputs to the longest of them."""
+    response = "<thinking> so </thinking> <answer> 62 </answer>"
+    manager, row = manager_and_row(compose_config, response)
+    words = len(response.split())
+    earlier = {"prompts": torch.zeros(1, 90), "responses": torch.zeros(1, words + 5)}
+    last = {"prompts": torch.zeros(1, 90), "responses": torch.zeros(1, words + 5)}
+    last["responses"][0, :words] = torch.arange(words)
+    earlier["attention_mask"] = torch.ones(1, 90 + words + 5)
+    last["attention_mask"] = (torch.arange(90 + words + 5) < 10 + words).unsqueeze(0)
+    columns = {name: torch.cat([earlier[name], last[name]]).long() for name in earlier}
+    others = {name: np.repeat(values, 2) for name, values in row.non_tensor_batch.items()}
+    others["response_len"] = np.array([words + 5, words])
+    info = run(manager, DataProto(TensorDict(columns, batch_size=2), others))["reward_extra_info"]
+    assert (info["response_tokens"], info["acc"], info["format"]) == (words, 1.0, 1.0)

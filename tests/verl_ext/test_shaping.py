@@ -128,10 +128,10 @@ def test_entropy_coefficients_fixed_warmed_up_and_controlled():
     names = ["fixed", "warm", "dual", "both", "off", "free"]
     tasks = {name: settings.for_task(name, "document") for name in names}
     memory = {}
-    got = shaping.entropy_coefficients(tasks, [0.1] * 6, settings, memory, step=2)
+    got = shaping.entropy_coefficients(tasks, [0.1] * 6, settings.entropy_dual, memory, step=2)
     grown = 0.1 * 2.718281828**0.125
     assert got == pytest.approx([0.1, 0.02, grown, grown / 2, 0.0, 0.0])
     assert set(memory["entropy_dual"]) == {"dual", "both"}
-    later = shaping.entropy_coefficients({"dual": tasks["dual"]}, [0.1], settings, memory, step=3)
+    later = shaping.entropy_coefficients({"dual": tasks["dual"]}, [0.1], settings.entropy_dual, memory, step=3)
     assert later == pytest.approx([0.1 * 2.718281828**0.25])
     assert set(memory["entropy_dual"]) == {"dual", "both"}, "a task that is not in the batch keeps its multipliers"

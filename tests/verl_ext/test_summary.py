@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,9 +121,16 @@ def test_a_torn_last_line_is_left_out_with_a_warning(
     assert "cut off" in caplog.text and "val/8" in caplog.text
 
 
-def test_rows_without_a_verdict_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write_validation(tmp_path, 0, {"a1": [0, None, 1]})
+@pytest.mark.parametrize("without", [{"acc": None}, {"acc": 0.0, "verifiable": False}, None])
+def test_rows_without_a_verdict_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, without: dict[str, Any] | None
+) -> None:
+    """None: the row is absent, as verl writes no response whose reward failed."""
+    path = write_validation(tmp_path, 0, {"a1": [0, 1, 1]})
     write_validation(tmp_path, 10, {"a1": [0, 1, 1]})
+    lines = path.read_text().splitlines()
+    lines[1:2] = [json.dumps(json.loads(lines[1]) | without)] if without else []
+    path.write_text("\n".join(lines))
     with caplog.at_level(logging.WARNING):
         got = summary.summarise(tmp_path)["overall"]
     assert (got["n"], got["acc_before"]) == (2, 0.5)
@@ -145,7 +153,7 @@ def nan_acc(run: Path) -> None:
 
 def other_rows(run: Path) -> None:
     write_validation(run, 0, {"a1": [0, 1]})
-    write_validation(run, 10, {"a1": [0, 1, 1]})
+    write_validation(run, 10, {"a1": [0, 1, 1, 0, 1]})
 
 
 def other_tasks(run: Path) -> None:
@@ -164,7 +172,7 @@ def no_rows(run: Path) -> None:
         (broken_line, r"0\.jsonl: line 2 is not a JSON object"),
         (no_row_column, "line 1 has no row, task, category"),
         (nan_acc, "row val/1 has acc nan"),
-        (other_rows, "step 10 that step 0 does not have: val/2"),
+        (other_rows, "step 10 that step 0 does not have: val/2, val/3, val/4"),
         (other_tasks, "another task at step 10: val/1"),
         (no_rows, "no validation row"),
     ],

@@ -192,9 +192,77 @@ def test_weights_follow_each_tasks_side_of_its_band(made, monkeypatch):
     monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [np.array(labels[name]) for name in names])
     monkeypatch.setattr(batch_rows, "fetch_tokens", lambda _b, *_names: [mask, entropy])
     ours.global_steps = 1
-    weights = ours._entropy_weights(SimpleNamespace(keys=list("abcd")), metrics := {})
+    weights = ours._entropy_weights(SimpleNamespace(keys=list("abcd")))
     torch.testing.assert_close(weights, torch.tensor([0.5 * 2 / 5, 0.5 * 2 / 5, -0.5 * 2 / 3, 0.0]))
+    monkeypatch.setattr(PPOTrainerSync, "step", lambda *_: ours._entropy_weights(SimpleNamespace(keys=list("abcd"))))
+    ours.step(metrics := {}, {})
     assert metrics["task/arithmetic/entropy_coeff"] == 0.5
+
+
+def test_several_local_updates_move_the_multipliers_once(made, monkeypatch):
+    """All are made under the same weights; verl adds up metrics whose name has "sum" in it."""
+    ours = made("verl_ext.entropy_dual.step=0.5", "verl_ext.entropy_dual.decay=0", "verl_ext.entropy_dual.ceiling=1")
+    labels = {"task": ["digit_sum"], "category": ["math_vqa"]}
+    high = torch.tensor([[9.0]])
+    monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [np.array(labels[name]) for name in names])
+    monkeypatch.setattr(batch_rows, "fetch_tokens", lambda _b, *_names: [torch.ones(1, 1), high])
+    ours.parameter_sync_step, ours.global_steps = 4, 1000
+    start = ours.settings.for_task("digit_sum", "math_vqa").entropy_coeff
+
+    def step(_self, metrics, _timing):
+        for _ in range(4):
+            ours._entropy_weights(SimpleNamespace(keys=["a"]))
+
+    monkeypatch.setattr(PPOTrainerSync, "step", step)
+    ours.step(metrics := {}, {})
+    assert metrics["task/digit_sum/entropy_coeff"] == pytest.approx(start * np.exp(0.5))
+
+
+def test_ties_are_those_of_the_estimator_that_runs(made, monkeypatch):
+    labels = {"task": ["refcoco", "mmmu"], "category": ["grounding", "general_vqa"]}
+    monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [np.array(labels[name]) for name in names])
+    batch = SimpleNamespace(keys=["a", "b"])
+    ours = made("algorithm.g2rpo.tie_epsilon=0.01", "+algorithm.g2rpo.task_tie_epsilon={refcoco: 0.05}")
+    assert ours._tie_epsilon(batch).tolist() == [0.05, 0.01]
+    ema = made("algorithm.adv_estimator=ema_grpo", "algorithm.ema_grpo.tie_epsilon=0.02")
+    assert ema._tie_epsilon(batch).tolist() == [0.02, 0.02]
+
+
+def test_a_run_without_entropies_has_its_other_metrics(monkeypatch):
+    """As under algorithm.rollout_correction.bypass_mode: the queue knows no field that was never put in."""
+    result = {"task": "a", "category": "math_vqa", "accuracy": 1.0, "score": 1.0, "truncated": False}
+    extra = {"reward_extra_info": result | dict.fromkeys(("format", "structure", "length"), 0.0)}
+    fields = {"response_mask": torch.ones(2, 3), "advantages": torch.full((2, 3), 0.5), "extra_fields": [extra] * 2}
+
+    def get(select_fields, **_):
+        return {name: fields[name] for name in select_fields if name in fields}
+
+    monkeypatch.setattr(batch_rows.tq, "kv_batch_get", get)
+    rows = batch_rows.fetch_rows(SimpleNamespace(keys=["u_0_0", "u_1_0"], partition_id="train", tags=[{}, {}]))
+    assert rows.entropy_sum is None and rows.tokens.tolist() == [3.0, 3.0]
+    fields["entropy"] = torch.ones(2, 3)
+    rows = batch_rows.fetch_rows(SimpleNamespace(keys=["u_0_0", "u_1_0"], partition_id="train", tags=[{}, {}]))
+    assert rows.entropy_sum.tolist() == [3.0, 3.0]
+
+
+def test_the_first_steps_metrics_are_kept_where_it_ends_in_a_validation(made, monkeypatch):
+    monkeypatch.setattr(PPOTrainerSync, "_val_metrics_update", lambda *_args, **_kwargs: {})
+    monkeypatch.setattr(trainer, "validation_metrics", lambda *_args, **_kwargs: {"val/mean_accuracy": 0.5})
+    ours = made()
+    ours.run_log.open(resume_step=0)
+    ours.global_steps, ours.in_progress = 1, ("batch", {}, {})
+    ours._val_metrics_update([], [], {}, expected_acc_counts={})
+    ours.run_log.write(1, {"actor/loss": 0.5})
+    assert read(ours.run_log.path) == [{"step": 1, "actor/loss": 0.5}]
+
+
+def test_a_path_to_resume_from_counts_only_where_verl_follows_it(made, monkeypatch, tmp_path):
+    monkeypatch.setattr(PPOTrainerSync, "_load_checkpoint", lambda self: setattr(self, "global_steps", 3))
+    ours = made("trainer.resume_mode=auto", f"trainer.resume_from_path={tmp_path}/global_step_9")
+    (tmp_path / "global_step_3").mkdir()
+    (tmp_path / "global_step_3" / trainer.MEMORY_FILE).write_text('{"ema_grpo": {"a": [0.5, 0.5]}}')
+    ours._load_checkpoint()
+    assert ours.memory["ema_grpo"] == {"a": [0.5, 0.5]}
 
 
 def test_reward_without_labels_names_row_and_remedy(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -34,6 +35,14 @@ def configuration_findings(config: DictConfig) -> Iterator[Finding]:
     yield from found or [ok("configuration", "checked by verl_ext and by verl")]
 
 
+def gpus_a_rank(actor: dict[str, Any]) -> int:
+    """GPUs that share the rows of one data-parallel rank."""
+    if actor["strategy"] == "megatron":
+        sizes = ("tensor_model_parallel_size", "pipeline_model_parallel_size", "context_parallel_size")
+        return math.prod(actor["megatron"][size] for size in sizes)
+    return actor.get("ulysses_sequence_parallel_size", 1)
+
+
 def division_findings(config: dict[str, Any]) -> Iterator[Finding]:
     """Sizes that must divide, named with what would fit."""
     actor, rollout = config["actor_rollout_ref"]["actor"], config["actor_rollout_ref"]["rollout"]
@@ -46,10 +55,11 @@ def division_findings(config: dict[str, Any]) -> Iterator[Finding]:
             f"data.train_batch_size={prompts} is no multiple of actor.ppo_mini_batch_size={mini}",
             f"ppo_mini_batch_size={_divisor(prompts, mini)}",
         )
-    if mini * n % gpus:
+    ranks = max(1, gpus // gpus_a_rank(actor))
+    if mini * n % ranks:
         yield fault(
             "configuration",
-            f"a mini-batch of {mini} prompts x {n} responses does not divide over {gpus} GPUs",
+            f"a mini-batch of {mini} prompts x {n} responses does not divide over {ranks} data-parallel ranks",
             "change actor.ppo_mini_batch_size or rollout.n",
         )
     parallel = rollout["tensor_model_parallel_size"]

@@ -33,6 +33,9 @@ def data_findings(config: Mapping[str, Any], *, model_type: str, sample: int) ->
     for key in ("train_files", "val_files"):
         for name in files_of(config, key):
             yield from file_findings(name, key, config, model_type, sample)
+    rows, batch = sum(tasks_of(config).values()), config["data"]["train_batch_size"]
+    if rows < batch:
+        yield fault("data", f"{rows} training rows make no batch of data.train_batch_size={batch}", "lower it")
 
 
 def tasks_of(config: Mapping[str, Any]) -> Counter[tuple[str, str]]:
@@ -44,7 +47,7 @@ def tasks_of(config: Mapping[str, Any]) -> Counter[tuple[str, str]]:
         except (OSError, pa.ArrowException):
             continue
         for extra in table["extra_info"].to_pylist():
-            found[str(extra.get("task")), str(extra.get("category"))] += 1
+            found[str((extra or {}).get("task")), str((extra or {}).get("category"))] += 1
     return found
 
 
@@ -67,11 +70,7 @@ def file_findings(name: str, key: str, config: Mapping[str, Any], model_type: st
         yield warning(
             "data", f"{name}: {problems[0]}" + (f" (and {len(problems) - 1} more)" if problems[1:] else ""), PREPARE
         )
-    rows = file.metadata.num_rows
-    yield note("data", f"{name}: {rows} rows")
-    batch = config["data"]["train_batch_size"]
-    if key == "train_files" and rows < batch:
-        yield fault("data", f"{name}: {rows} rows make no batch of data.train_batch_size={batch}", "lower it")
+    yield note("data", f"{name}: {file.metadata.num_rows} rows")
     yield from sample_findings(name, file, config, model_type, sample)
 
 

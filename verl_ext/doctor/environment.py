@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -73,7 +74,11 @@ def version_findings(found: Mapping[str, str | None] | None = None) -> Iterator[
 
 def plugin_findings() -> Iterator[Finding]:
     """Whether `import verl` in a process of its own brings our estimators and reward manager."""
-    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=300)
+    try:
+        done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired as error:
+        yield fault("plug-in", f"import verl hangs in a fresh process: {error}", REINSTALL)
+        return
     yield from registered("a fresh process", done.stdout, done.stderr)
 
 
@@ -87,10 +92,13 @@ def ray_findings() -> Iterator[Finding]:
         return done.stdout, done.stderr
 
     started = not ray.is_initialized()
-    if started:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
+        if started:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         yield from registered("a Ray worker", *ray.get(probe.remote(), timeout=300))
+    except (ray.exceptions.RayError, OSError, RuntimeError) as error:
+        where = os.environ.get("RAY_ADDRESS") or "a cluster of its own"
+        yield fault("plug-in", f"Ray gives no worker ({where}): {str(error)[-300:]}", "see that Ray runs: ray status")
     finally:
         if started:
             ray.shutdown()
