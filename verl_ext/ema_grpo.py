@@ -56,10 +56,6 @@ class EmaSettings:
 class EmaResult:
     scores_N: Tensor
     """Advantage of each row, float64; exactly 0 for padding rows and groups whose rewards tie."""
-    zero_signal_N: Tensor
-    """True for the rows of groups whose rewards tie."""
-    guarded_N: Tensor
-    """True for the rows of groups that fell back to their own deviation."""
     moments: Moments
     """The moments after this batch, tasks that are not in it included."""
 
@@ -92,9 +88,8 @@ def ema_grpo_scores(
     scaled_R = centre(reward_R, groups, 0.0) / (std_R + STD_EPSILON)
     guarded_R = over_segments((scaled_R.abs() > settings.guard).double(), groups) > 0
     score_R = torch.where(guarded_R, zscore(reward_R, groups, 0.0), scaled_R)
-    zero_signal_R = (groups.runs_S == 1).index_select(0, groups.segment_N)
-    score_R = score_R.masked_fill(zero_signal_R, 0.0)
-    return EmaResult(rows.spread(score_R), rows.spread(zero_signal_R), rows.spread(guarded_R), updated)
+    score_R = score_R.masked_fill((groups.runs_S == 1).index_select(0, groups.segment_N), 0.0)
+    return EmaResult(rows.spread(score_R), updated)
 
 
 def _updated(moments: Moments, reward_R: Tensor, task_R: Tensor, names: list[str], decay: float) -> Moments:

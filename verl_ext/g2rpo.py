@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from verl_ext.ranked_rows import ranked_rows
-from verl_ext.ranking import Ranked, rank, segment_mean
+from verl_ext.ranking import Ranked, rank
 from verl_ext.stages import (
     GROUP_MAPS,
     PLOTTING_POSITIONS,
@@ -102,27 +102,11 @@ class G2RPOSettings:
 
 
 @dataclass(frozen=True)
-class GroupStats:
-    """One entry per group that has a ranked row, in ascending order of the group's id."""
-
-    id_G: Tensor
-    size_G: Tensor
-    """Ranked rows (sessions, where sessions are given)."""
-    zero_signal_G: Tensor
-    """True where all rewards tie; so for every group of one."""
-    reward_mean_G: Tensor
-    score_mean_G: Tensor
-
-
-@dataclass(frozen=True)
 class G2RPOResult:
     scores_N: Tensor
     """Advantage of each row, float64; exactly 0 for padding rows and (by default) zero-signal groups."""
-    group_scores_N: Tensor
-    """Scores after stage 1."""
     zero_signal_N: Tensor
     """True for the rows of zero-signal groups; False for padding rows."""
-    groups: GroupStats
 
 
 def g2rpo_scores(
@@ -155,18 +139,10 @@ def g2rpo_scores(
     success_R = reward_R if success_N is None else rows.pick(success_N).double()
 
     groups = rank(reward_R, rows.pick(group_N), tie_epsilon=tie_epsilon_of(task_R, settings, task_names))
-    zero_signal_G = groups.runs_S == 1
-    zero_signal_R = zero_signal_G.index_select(0, groups.segment_N)
+    zero_signal_R = (groups.runs_S == 1).index_select(0, groups.segment_N)
     stage1_R = group_scores(reward_R, groups, settings)
     score_R = task_scores(stage1_R, task_R, groups, zero_signal_R, success_R, settings)
-    stats = GroupStats(
-        id_G=groups.ids_S,
-        size_G=groups.size_S,
-        zero_signal_G=zero_signal_G,
-        reward_mean_G=segment_mean(reward_R, groups.segment_N, groups.size_S),
-        score_mean_G=segment_mean(score_R, groups.segment_N, groups.size_S),
-    )
-    return G2RPOResult(rows.spread(score_R), rows.spread(stage1_R), rows.spread(zero_signal_R), stats)
+    return G2RPOResult(rows.spread(score_R), rows.spread(zero_signal_R))
 
 
 def tie_epsilon_of(task_R: Tensor, settings: G2RPOSettings, names: Sequence[object] | None) -> float | Tensor:

@@ -20,13 +20,12 @@ from torch import Tensor
 from verl_ext.g2rpo import (
     G2RPOResult,
     G2RPOSettings,
-    GroupStats,
     group_scores,
     task_scores,
     tie_epsilon_of,
 )
 from verl_ext.ranked_rows import ranked_rows
-from verl_ext.ranking import rank, segment_mean
+from verl_ext.ranking import rank
 
 
 def g2rpo_gdpo_scores(
@@ -80,11 +79,4 @@ def g2rpo_gdpo_scores(
     if success_N is None:
         success_N = components.get("accuracy", total_N)
     score_R = task_scores(stage1_R, task_R, groups, zero_signal_R, rows.pick(success_N).double(), settings)
-    stats = GroupStats(
-        id_G=groups.ids_S,
-        size_G=groups.size_S,
-        zero_signal_G=zero_signal_G,
-        reward_mean_G=segment_mean(rows.pick(total_N), groups.segment_N, groups.size_S),
-        score_mean_G=segment_mean(score_R, groups.segment_N, groups.size_S),
-    )
-    return G2RPOResult(rows.spread(score_R), rows.spread(stage1_R), rows.spread(zero_signal_R), stats)
+    return G2RPOResult(rows.spread(score_R), rows.spread(zero_signal_R))

@@ -211,7 +211,7 @@ def test_one_component_is_g2rpo():
     apart = g2rpo_gdpo_scores({"accuracy": reward_N}, group_N, task_N, settings=settings)
     whole = g2rpo_scores(reward_N, group_N, task_N)
     assert apart.scores_N.tolist() == whole.scores_N.tolist()
-    assert apart.groups.zero_signal_G.tolist() == whole.groups.zero_signal_G.tolist()
+    assert apart.zero_signal_N.tolist() == whole.zero_signal_N.tolist()
 
 
 def test_a_group_without_signal_in_any_component_scores_zero():
