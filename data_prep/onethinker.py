@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from data_prep.source import Options, Question, SetAside, Source
+from reward_fns.choice import options_of, truth_letter
+from reward_fns.number import truth_number
 
 KINDS = {
     "multiple choice": "choice",
@@ -51,6 +53,7 @@ SAMPLED = {"fps": 2.0, "max_frames": 128}
 FRAMES = {"sample_fps": 2.0}
 
 _ANSWER = re.compile(r"\s*<answer>(.*)</answer>\s*", re.DOTALL)
+_OPTION = re.compile(r"\(?(?P<letter>[A-Za-z])\s*[.):]\s*(?P<text>.*)", re.DOTALL)
 
 
 def convert(row: Mapping[str, Any], options: Options) -> Iterator[Question]:
@@ -76,7 +79,7 @@ def convert(row: Mapping[str, Any], options: Options) -> Iterator[Question]:
     if source := row.get("data_source"):
         info["source"] = str(source)
     yield Question(
-        text=text, kind=kind, ground_truth=_checked(truth, kind), info=info, task=problem_type, images=images,
+        text=text, kind=kind, ground_truth=_checked(truth, kind, choices), info=info, task=problem_type, images=images,
         videos=[{"video": each, **VIDEO, **(FRAMES if isinstance(each, list) else SAMPLED)} for each in videos],
         category=CATEGORIES.get(str(row.get("task_type") or "").strip().lower()),
     )  # fmt: skip
@@ -109,17 +112,30 @@ def unwrapped(answer: Any) -> str:
 
 
 def _with_options(text: str, choices: list[str], truth: str) -> str:
-    """The question with its options, unless they stand in it already (as in the rows of MathVista)."""
+    """The question with its options, unless all stand in it already, behind their letters."""
     letters = {choice.strip()[:1].upper() for choice in choices}
     if choices and truth.upper() not in letters:
         raise SetAside("the answer is not an option", f"{truth[:80]} of {', '.join(choices)[:200]}")
-    if not choices or all(choice.split(".", 1)[-1].strip() in text for choice in choices):
+    if not choices or all(_stands_in(choice.strip(), text) for choice in choices):
         return text
     return "\n".join([text, "Options:", *choices])
 
 
-def _checked(truth: str, kind: str) -> Any:
-    """Answers that are JSON as objects, without spaces and order of their own."""
+def _stands_in(choice: str, text: str) -> bool:
+    """Whether an option is one of the question's: its words alone may be part of the wording (linear or nonlinear?)."""
+    option = _OPTION.fullmatch(choice)
+    if option is None:
+        return choice in text
+    return bool(re.search(rf"\b{option['letter']}\s*[.):]\s*{re.escape(option['text'])}(?!\w)", text))
+
+
+def _checked(truth: str, kind: str, choices: list[str]) -> Any:
+    """Answers that are JSON as objects, without spaces and order of their own; SetAside for one that does not fit."""
+    if kind in ("choice", "number"):
+        try:
+            truth_letter(truth, options_of({"options": choices})) if kind == "choice" else truth_number(truth)
+        except ValueError as error:
+            raise SetAside(f"the answer is not a {'letter' if kind == 'choice' else 'number'}", truth[:200]) from error
     if kind not in JSON_KINDS:
         return truth
     try:

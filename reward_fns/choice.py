@@ -31,14 +31,17 @@ def options_of(info: Mapping[str, Any]) -> dict[str, str]:
 def read_letter(answer: str, options: Mapping[str, str]) -> tuple[str | None, str]:
     """(letter, why not): the one option that the answer commits to.
 
-    Accepted: the exact text of one option; a letter alone (either case); a capital letter followed by `.`, `)`, `:` or
-    white space; a letter in either case and its own text. Refused: a second letter, a hedge, a negation, another
-    option's text behind the letter, and an `A ` that may be an article.
+    Accepted: a capital letter of the options alone, also where it is another option's text (labels in a figure); the
+    exact text of one option; a letter alone in either case; a capital letter followed by `.`, `)`, `:` or white space;
+    a letter in either case and its own text. Refused: a second letter, a hedge, a negation, another option's text
+    behind the letter, and an `A ` that may be an article.
     """
     text = unwrap(fold(answer))
-    if (by_text := _by_text(answer, options) or _by_text(text, options)) and not (len(text) == 1 and text in options):
-        return by_text, ""
     bare = unwrap(text.rstrip(".):,;!。 "))
+    if len(bare) == 1 and bare in options:
+        return bare, ""
+    if by_text := _by_text(answer, options) or _by_text(text, options):
+        return by_text, ""
     if len(bare) == 1 and bare.isascii() and bare.isalpha():
         return bare.upper(), ""
     text = _unwrapped_head(text)

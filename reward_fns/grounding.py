@@ -190,7 +190,9 @@ def well_formed(read: Callable[..., Answer], answer: str) -> float:
 
 
 def _frames_structure(read: Callable[..., Answer], answer: str, ground_truth: Any) -> float:
-    if not well_formed(read, answer):
+    try:
+        given = read(loads(answer))["boxes"]
+    except BadJSON:
         return 0.0
-    given, gold = read(loads(answer))["boxes"], read_truth(read, truth_object(ground_truth))["boxes"]
+    gold = read_truth(read, truth_object(ground_truth))["boxes"]
     return 0.5 + 0.5 * len(given.keys() & gold.keys()) / len(given.keys() | gold.keys())

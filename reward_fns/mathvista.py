@@ -26,7 +26,7 @@ def verify_mathvista(answer: str, ground_truth: Any, info: Mapping[str, Any]) ->
             raise ValueError(f"ground_truth {truth[:80]!r} is not among the choices {choices}")
         right, parsed = _right_choice(answer, truth, choices)
     elif info.get("answer_type") == "float":
-        right, parsed = _right_float(answer, truth, int(float(info.get("precision") or 0)))
+        right, parsed = _right_float(answer, truth, _precision(info))
     elif info.get("answer_type") == "list":
         right, parsed = _right_list(answer, truth), answer
     elif info.get("answer_type") == "integer":
@@ -48,14 +48,22 @@ def mathvista_official(extraction: str, info: Mapping[str, Any], choices: list[s
     """
     if info.get("question_type") == "multi_choice":
         return _nearest_choice(extraction.strip(), choices)
+    precision = _precision(info) if info.get("answer_type") == "float" else 0
     try:
         if info.get("answer_type") == "integer":
             return str(int(float(extraction)))
         if info.get("answer_type") == "float":
-            return str(round(float(extraction), int(float(info.get("precision") or 0))))
+            return str(round(float(extraction), precision))
     except (ValueError, OverflowError):
         return None
     return extraction
+
+
+def _precision(info: Mapping[str, Any]) -> int:
+    """Decimals of a float answer (the hub has them as floats, too); ValueError for a row that does not say."""
+    if info.get("precision") is None:
+        raise ValueError("a row with answer_type float has no precision")
+    return int(float(info["precision"]))
 
 
 def _nearest_choice(extraction: str, choices: list[str]) -> str:

@@ -40,7 +40,7 @@ def unwrap(text: str) -> str:
         for left, right in _WRAPPERS:
             if text.startswith(left) and text.endswith(right) and len(text) >= len(left) + len(right):
                 inside = text[len(left) : len(text) - len(right)]
-                if _belongs_together(left, inside, right):
+                if belongs_together(left, inside, right):
                     text = inside.strip()
                     break
         else:
@@ -48,7 +48,7 @@ def unwrap(text: str) -> str:
     return text
 
 
-def _belongs_together(left: str, inside: str, right: str) -> bool:
+def belongs_together(left: str, inside: str, right: str) -> bool:
     """Whether the two ends close each other: those of "(A) or (B)" and "$1$ $2$" do not."""
     if left[-1] == right[-1]:
         return left not in inside

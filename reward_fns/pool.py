@@ -110,7 +110,9 @@ class _Worker:
         self._number += 1
         # CLOCK_MONOTONIC is the same for all processes of a machine.
         deadline = time.monotonic() + timeout
-        request = json.dumps([self._number, target, args, deadline]).encode() + b"\n"
+        # Callers bound texts in characters: at most four bytes each, where an escape takes twelve.
+        text = json.dumps([self._number, target, args, deadline], ensure_ascii=False)
+        request = text.encode("utf-8", "surrogatepass") + b"\n"
         if len(request) > MAX_REQUEST_BYTES:
             raise ValueError(f"a call of {len(request)} bytes is over {MAX_REQUEST_BYTES}")
         assert self._process and self._process.stdin

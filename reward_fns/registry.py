@@ -63,11 +63,6 @@ class Task:
     structure: Structure | None = None
     """Share 0..1 of the JSON structure that is right; None for answers that are no JSON."""
 
-    @property
-    def structured(self) -> bool:
-        """Whether the structure part of the reward applies."""
-        return self.structure is not None
-
 
 _OFFLINE = "offline set; "
 _ONETHINKER = "OneThinker, EasyR1/verl/reward_function/onethinker_reward.py: "

@@ -10,6 +10,7 @@ import atexit
 import os
 import re
 import threading
+import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -17,10 +18,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .choice import read_letter
-from .normalize import fold, plain
+from .normalize import belongs_together, fold, plain
 from .number import parse_number
 from .pool import CallCrashed, CallTimeout, Pool
 from .symbolic_values import decided
+from .units import DEGREES, DOLLAR, UNIT, Unit, split_unit
 
 MAX_CHARS = 1_000
 POOL_SIZE = 2
@@ -28,12 +30,11 @@ POOL_SIZE = 2
 _WRAPPERS = [("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"), ("**", "**"), ("`", "`")]
 _SYMBOLS = {"π": r"\pi ", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "∞": r"\infty ", "°": r"^{\circ}"}
 _SYMBOLS |= {"≤": r"\le ", "≥": r"\ge ", "²": "^{2}", "³": "^{3}", "−": "-", "∪": r"\cup "}
-_UNIT = re.compile(
-    r"\s*+(?:\\(?:text|mathrm|rm)\s*+)?+\{?+\s*+(?P<unit>(?:square |cubic )?(?:[mck]?m|dm|in|ft|yd|kg|mg|g|s|h|min|"
-    r"L|ml|mL|units?|degrees?|(?:centi|kilo|milli)?met(?:er|re)s?|inch(?:es)?|feet|foot|miles?|seconds?|minutes?|hours?|"
-    r"days?|weeks?|months?|years?|dollars|grams?|liters?|litres?))\s*+\}?(?P<power>\s*+\^?\{?[23]\}?)?\s*+\}?\.?\Z"
-)
-_DEGREES = re.compile(r"(?<=[0-9)}])\s?\^?\s?\{?\\circ\}?\Z")
+_SYMBOLS |= {
+    mark: rf"\frac{{{unicodedata.normalize('NFKC', mark)}}}".replace("\u2044", "}{") for mark in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
+}
+_ROOT = re.compile(r"√\s*([0-9]++(?:\.[0-9]++)?|[A-Za-z]|\([^()]*\))")
+_UNIT_OUTSIDE = re.compile(rf"(.*[$)\]}}*`])({UNIT}|{DEGREES})", re.DOTALL)
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?![A-Za-z])|(?<![\\A-Za-z])(?:or|so|is|to|no|if)(?![A-Za-z])")
 _FUNCTIONS = frozenset(("sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "lim", "max", "min", "gcd", "lcm"))
 _LETTERS_ONLY = re.compile(r"[A-Za-z][A-Za-z\s.,'-]+")
@@ -46,8 +47,10 @@ class Formula(NamedTuple):
     """One formula without its delimiters."""
 
     body: str
-    unit: str
-    """Trailing unit, "" if none; taken off the body."""
+    unit: Unit | None
+    """Trailing unit; taken off the body."""
+    product: str = ""
+    """The body with the unit, where this may be a variable (`4s`)."""
 
 
 def read_formula(text: str) -> Formula | None:
@@ -57,15 +60,16 @@ def read_formula(text: str) -> Formula | None:
         return None
     for mark, latex in _SYMBOLS.items():
         text = text.replace(mark, latex)
-    body = _strip_delimiters(fold(text)).rstrip(".,;").strip()
-    if not body or "$" in body or r"\boxed" in body:
+    body = _strip_delimiters(_ROOT.sub(r"\\sqrt{\1}", fold(text))).rstrip(".,;").strip()
+    outside = _UNIT_OUTSIDE.fullmatch(body)
+    if outside and (inside := _strip_delimiters(outside[1])) != outside[1]:
+        body = f"{inside} {outside[2]}"
+    if not body or r"\boxed" in body:
         return None
-    if degrees := _DEGREES.search(body):
-        return Formula(body[: degrees.start()], "degree")
-    unit = _UNIT.search(body)
-    if unit and unit.start() and (body[unit.start() - 1].isdigit() or body[unit.start() - 1] in "})"):
-        return Formula(body[: unit.start()].strip(), re.sub(r"[\s^{}]", "", unit["unit"] + (unit["power"] or "")))
-    return Formula(body, "")
+    if "$" in body:
+        return Formula(re.sub(r"\\?\$", "", body).strip(), DOLLAR) if parse_number(body) else None
+    value, unit, variable = split_unit(body)
+    return Formula(value, unit, body if variable else "")
 
 
 def _strip_delimiters(text: str) -> str:
@@ -73,7 +77,7 @@ def _strip_delimiters(text: str) -> str:
         for left, right in _WRAPPERS:
             if text.startswith(left) and text.endswith(right) and len(text) > len(left) + len(right):
                 inside = text[len(left) : len(text) - len(right)].strip()
-                if left not in inside and inside.count("{") == inside.count("}"):
+                if belongs_together(left, inside, right):
                     text = inside
                     break
         else:
@@ -96,7 +100,7 @@ def equivalent(answer: str, truth: str, info: Mapping[str, Any]) -> tuple[bool, 
 
     Right: equal numbers (relative error up to 1e-6), the letter or words of the truth, or a formula that math-verify
     calls equal and that agrees with the truth at sample points. Wrong unread: prose round the formula, several
-    formulas, chains of equations, another unit, answers over 1,000 characters.
+    formulas, chains of equations, a unit of another kind, answers over 1,000 characters.
     """
     question = decide(answer, truth)
     if question.right is not None:
@@ -121,18 +125,27 @@ def decide(answer: str, truth: str) -> Question:
         return Question(True, "")
     if (words := _words(gold.body)) is not None:
         return Question(plain(_words(given.body) or "") == plain(words), "not the expected words")
-    if gold.unit and given.unit and gold.unit.rstrip("s") != given.unit.rstrip("s"):
-        return Question(False, f"the unit {given.unit} is not {gold.unit}")
-    return _decide_values(gold.body, given.body)
+    if not (gold.unit and given.unit):
+        return _decide_values(gold.body if given.unit else gold.product or gold.body, given.body)
+    if gold.unit[:2] != given.unit[:2]:
+        return Question(False, "not the expected unit")
+    return _decide_values(gold.body, given.body, given.unit.size / gold.unit.size)
 
 
-def _decide_values(gold_body: str, given_body: str) -> Question:
+def _decide_values(gold_body: str, given_body: str, size: Fraction = Fraction(1)) -> Question:
+    """`size`: of the answer's unit, in units of the gold."""
     (gold_name, gold), (given_name, given) = _sides(gold_body), _sides(given_body)
     if gold_name and given_name and gold_name != given_name:
         return Question(False, f"{given_name} is not {gold_name}")
+    if bool(gold_name) != bool(given_name) and (given if gold_name else gold).count("=") == 1:
+        # y = 2x + 1 and 2x - y + 1 = 0: equations, not values.
+        gold, given = _latex(gold_body), _latex(given_body)
     left, right = rational(gold), rational(given)
     if left is not None and right is not None:
-        return Question(abs(left - right) <= abs(left) / 10**6, f"{given} is not {gold}")
+        why = f"{given} is not {gold}" if size == 1 else "another value, in the gold's unit"
+        return Question(abs(left - right * size) <= abs(left) / 10**6, why)
+    if size != 1:
+        return Question(False, "a formula in another unit")
     if left is not None and _words(given) is not None:
         return Question(False, "words, not a number")
     if given.count("=") > gold.count("="):
@@ -194,11 +207,15 @@ def _words(body: str) -> str | None:
 
 
 def _sides(body: str) -> tuple[str, str]:
-    """(name, value) of `x = …` or `f(x) = …`; ("", body) of anything else. Bare sqrt(…) and pi become LaTeX."""
+    """(name, value) of `x = …` or `f(x) = …`; ("", body) of anything else."""
     match = _ASSIGNED.fullmatch(body)
-    name, body = ("".join(match["name"].split()), match["value"].strip()) if match else ("", body)
+    return ("".join(match["name"].split()), _latex(match["value"].strip())) if match else ("", _latex(body))
+
+
+def _latex(body: str) -> str:
+    """With LaTeX for bare sqrt(…) and pi."""
     body = re.sub(r"(?<![\\A-Za-z])sqrt\(([^()]{1,50})\)", r"\\sqrt{\1}", body)
-    return name, re.sub(r"(?<![\\A-Za-z])pi(?![A-Za-z])", r"\\pi ", body)
+    return re.sub(r"(?<![\\A-Za-z])pi(?![A-Za-z])", r"\\pi ", body)
 
 
 _pools: dict[int, Pool] = {}

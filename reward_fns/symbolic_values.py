@@ -74,7 +74,7 @@ def _values(body: str, names: list[str]) -> list[float]:
     for shift in range(len(SAMPLES) if names else 1):
         at = {name: f"({SAMPLES[(shift + place) % 3] + place // 3})" for place, name in enumerate(names)}
         value = latex_number(re.sub(_NAME, lambda name, at=at: at[name.group()], body))  # type: ignore[misc]
-        if value is None or isinstance(value, complex) or abs(value) > 1e12:
+        if value is None or abs(value) > 1e12:
             return []
         values.append(float(value))
     return values

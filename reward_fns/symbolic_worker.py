@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from .symbolic_values import SAMPLES
 
 TOLERANCE = 1e-6
+_WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}\Z|\\text\{[^{}]*\}\S*\Z")
+_SEPARATOR = re.compile(r",(?![0-9]{3}(?![0-9]))|;")
 _WARM_UP = [(r"\frac{\sqrt{2}}{3}", "0.47"), ("x=1", "2x+y=3"), ("(1,2]", r"\{1,2\}"), (r"\pi", "x^2"), ("x>2", "2<x")]
 _WARM_UP += [("x^2-4", "(x-2)(x+2)"), (r"\log(3)+1", r"\sin x"), (r"\frac{x+1}{x}", "1"), ("[1,2)", r"(1, \infty)")]
 
@@ -73,7 +77,9 @@ def equivalent(gold: str, answer: str) -> bool:
     from math_verify import verify
 
     left, right = _parse(gold), _parse(answer)
-    if left is None or right is None:
+    if left is None or right is None or {_bracket(gold), _bracket(answer)} == {"(", "{"}:
+        return False
+    if _surplus(gold, left) != _surplus(answer, right):
         return False
     return bool(verify(left, right, timeout_seconds=None)) and _agree(left, right)
 
@@ -83,8 +89,27 @@ def _parse(body: str) -> Any:
     from math_verify import LatexExtractionConfig, parse
 
     config = LatexExtractionConfig(boxed_match_priority=-1)
+    # Its units hold t, h, c, l, o, s, ab and bc: factors here, where the real ones have been taken off.
+    config = replace(config, normalization_config=replace(config.normalization_config, units=bool(_WORDS.search(body))))
     found = parse(f"${body}$", [config], fallback_mode="no_fallback", parsing_timeout=None)
     return found[0] if len(found) == 1 else None
+
+
+def _bracket(body: str) -> str:
+    """The kind of bracket round the body: { of a set, ( of a pair or an interval, "" for none."""
+    body = re.sub(r"\\(?:left|right)(?![a-z])", "", body).strip()
+    if body[:2] == r"\{" and body[-2:] == r"\}":
+        return "{"
+    return "(" if body[:1] in ("(", "[") and body[-1:] in (")", "]") else ""
+
+
+def _surplus(body: str, value: Any) -> int:
+    """How many elements a list without brackets names again: they are lost in the set that math-verify makes of it."""
+    from sympy import FiniteSet
+
+    if not isinstance(value, FiniteSet) or _bracket(body):
+        return 0
+    return max(0, len(_SEPARATOR.findall(body)) + 1 - len(value))
 
 
 def _agree(left: Any, right: Any) -> bool:

@@ -33,13 +33,14 @@ def verify_word(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verd
 
 
 def same_items(answer: str, truth: str) -> bool:
-    """Equal after `normalize.plain`, or bracketed lists of the same items in any order."""
+    """Equal after `normalize.plain`, or the items of a bracketed list in any order, with brackets or without."""
     if plain(answer) == plain(truth):
         return bool(plain(answer))
-    return bool(items := _items(truth)) and items == _items(answer)
+    return bool(gold := items(truth)) and gold in (items(answer), items(f"[{answer}]"))
 
 
-def _items(text: str) -> list[str] | None:
+def items(text: str) -> list[str] | None:
+    """The items of a list in square brackets, cleaned and sorted; None for another text."""
     text = text.strip()
     if not (text.startswith("[") and text.endswith("]")):
         return None

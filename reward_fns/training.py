@@ -23,6 +23,7 @@ from .verdict import Verdict
 MAX_RAW_CHARS = 5_000
 _MATHRULER_DROPPED = re.compile(r"\\[$%!,]|[$%\s]|\\(?:left|right)(?![a-z])|\^(?:\\circ|\{\\circ\})|\\(?=[()\[\]])")
 _MATHRULER_COMMAND = re.compile(r"\\(?:boxed|text|mathrm|textbf|textit|emph|underline|fbox|framebox)(?=\{)")
+_FORMULA_MARKS = frozenset("()[]=+<>^_|")
 _PARSEABLE = re.compile(r"[0-9$\\\[]")
 
 Verifier = Callable[[str, Any, Mapping[str, Any]], Verdict]
@@ -30,11 +31,17 @@ _Figure = tuple[float, float, Any, str]
 """official, reward, parsed, note."""
 
 
-def _training(judge: Callable[[str, str, Mapping[str, Any]], _Figure]) -> Verifier:
+def _training(
+    judge: Callable[[str, str, Mapping[str, Any]], _Figure],
+    check: Callable[[str, Mapping[str, Any]], Any] = lambda truth, info: None,
+) -> Verifier:
+    """`check` raises ValueError for a truth that `judge` cannot use: before the truth itself is right."""
+
     def verify(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verdict:
         truth = str(ground_truth).strip()
         if not truth:
             raise ValueError("ground_truth is empty")
+        check(truth, info)
         if answer.strip() == truth:
             return Verdict(1.0, 1.0, truth)
         official, reward, parsed, note = judge(answer.strip(), truth, info)
@@ -124,7 +131,8 @@ def _mean_relative_accuracy(given: float, gold: float) -> float:
 def _ocr(answer: str, truth: str, info: Mapping[str, Any]) -> _Figure:
     """Official: 1 - word error rate, at least 0, case kept. Reward: half that, half similarity without white space.
 
-    For LaTeX golds similarity alone, as their spaces carry nothing ("x _ { 0 }" and "x_{0}").
+    For formulas similarity alone, as their spaces carry nothing ("x _ { 0 }" and "x_{0}"): golds with LaTeX, or of
+    single characters among which are brackets or signs of mathematics ("( C )", not "a / b").
     """
     from rapidfuzz.distance import Levenshtein
 
@@ -132,7 +140,8 @@ def _ocr(answer: str, truth: str, info: Mapping[str, Any]) -> _Figure:
     words = max(0.0, 1 - Levenshtein.distance(wanted, given) / len(wanted))
     left, right = "".join(given), "".join(wanted)
     letters = similarity(left, right, max(len(left), len(right)))
-    reward = letters if "\\" in truth or "{" in truth else 0.5 * words + 0.5 * letters
+    formula = "\\" in truth or "{" in truth or (max(map(len, wanted)) == 1 and not _FORMULA_MARKS.isdisjoint(truth))
+    reward = letters if formula else 0.5 * words + 0.5 * letters
     return words, reward, answer, f"similarity {letters:.2f}"
 
 
@@ -183,9 +192,9 @@ def _published_math(answer: str, truth: str) -> bool | None:
     return same_bare_number(truth, answer)
 
 
-verify_multiple_choice = _training(_multiple_choice)
-verify_numerical = _training(_numerical)
-verify_regression = _training(_regression)
+verify_multiple_choice = _training(_multiple_choice, lambda truth, info: truth_letter(truth, options_of(info)))
+verify_numerical = _training(_numerical, lambda truth, info: truth_number(truth))
+verify_regression = _training(_regression, lambda truth, info: truth_number(truth))
 verify_ocr = _training(_ocr)
 verify_open_ended = _training(_open_ended)
 verify_math = _training(_math)

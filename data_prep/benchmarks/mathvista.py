@@ -15,12 +15,14 @@ the choices as the text of a list, and neither unit nor precision.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from data_prep import fields
 from data_prep.source import Hub, Options, Question, SetAside, Source
 
+LETTERS = string.ascii_uppercase
 KINDS = {"integer": "integer", "float": "number", "list": "list", "text": "open"}
 
 
@@ -44,7 +46,9 @@ def convert(raw: Mapping[str, Any], options: Options) -> Iterable[Question]:
         if precision is not None:
             text += f" (Answer with {precision} decimal place{'s' if precision != 1 else ''}.)"
     repaired = "" if gold == answer or kind == "choice" else "number in the scorer's notation"
-    unverifiable = not fields.gold_scores("mathvista", gold, gold, info)
+    # The letter: the scorer takes a text that is one, or holds one in brackets, for another option's letter.
+    said = LETTERS[choices.index(gold)] if kind == "choice" else gold
+    unverifiable = not fields.gold_scores("mathvista", said, gold, info)
     return [
         Question(
             text=text,
@@ -74,7 +78,7 @@ def _choice(answer: str, choices: list[str]) -> str:
     """The text of the right choice, of which some forms have the letter."""
     if answer in choices:
         return answer
-    return choices["ABCDEFGHIJKLMNOPQRSTUVWXYZ".index(fields.gold_letter(answer, fields.letters(choices)))]
+    return choices[LETTERS.index(fields.gold_letter(answer, fields.letters(choices)))]
 
 
 def _precision(raw: Mapping[str, Any], answer: str) -> int:

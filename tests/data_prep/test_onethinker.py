@@ -139,6 +139,11 @@ def test_validation_files_hold_bare_nan(folder, tmp_path):
         ({"answer": "<answer>A</answer><answer>B</answer>"}, "no single answer"),
         ({"answer": None}, "no single answer"),
         ({"answer": "<answer>E</answer>"}, "the answer is not an option"),
+        ({"answer": "<answer>BC</answer>", "options": []}, "the answer is not a letter"),
+        *[
+            ({"problem_type": type_, "answer": f"<answer>{answer}</answer>"}, "the answer is not a number")
+            for type_, answer in [("numerical", "3/4"), ("numerical", "January"), ("regression", "2.5 m")]
+        ],
         ({"problem_type": "poetry"}, "unknown problem type"),
         ({"data_type": "audio"}, "unknown data type"),
         ({"problem_type": "spatial grounding", "answer": "[1, 2"}, "the answer is not JSON"),
@@ -154,9 +159,21 @@ def test_an_answer_without_tags_is_taken_as_it_is():
     assert unwrapped(" 7 ") == "7" and unwrapped("<answer>\n a\nb </answer>\n") == "a\nb"
 
 
-def test_options_in_the_question_are_not_repeated():
-    row = raw(1, "multiple choice", "B", options=["A. a cat", "B. a dog"], question="Which?\n(A) a cat\n(B) a dog")
-    assert next(iter(SOURCE.convert(row, Options(split="train")))).text == "<image>Which?\n(A) a cat\n(B) a dog"
+@pytest.mark.parametrize(
+    ("question", "options", "added"),
+    [
+        ("Which?\n(A) a cat\n(B) a dog", OPTIONS, False),
+        ("Which? A. a cat B. a dog", OPTIONS, False),
+        ("Is it a cat or a dog?", OPTIONS, True),
+        ("Which? A. a catfish B. a dogfish", OPTIONS, True),
+        ("Which margin?", ("A) The left one.", "B) The right one."), True),
+        ("Which margin?\nA) The left one.\nB) The right one.", ("A) The left one.", "B) The right one."), False),
+    ],
+)
+def test_options_are_added_unless_they_stand_in_the_question_behind_their_letters(question, options, added):
+    row = raw(1, "multiple choice", "B", options=options, question=question)
+    expected = "\n".join([f"<image>{question}", *(["Options:", *options] if added else [])])
+    assert next(iter(SOURCE.convert(row, Options(split="train")))).text == expected
 
 
 def test_rows_of_different_sources_may_share_an_id():

@@ -92,6 +92,11 @@ def test_a_truth_that_is_no_option_is_an_error(truth: str) -> None:
         (["(0, 1)", "[0, 1]"], "0, 1", "B", 0, "a text that fits several"),
         (["left", "left", "up"], "A", "B", 1, "the same option twice"),
         (["left", "left", "up"], "Left.", "B", 1, "the same option twice"),
+        (["b", "l", "r"], "B.", "B", 1, "a letter with a dot, not the text of A"),
+        (["b", "l", "r"], "B:", "A", 0, "with a colon"),
+        (["b", "l", "r"], "b", "A", 1, "the very text"),
+        (["C", "A", "D"], "(C).", "C", 1, "in brackets"),
+        (["C", "A", "D"], "C.", "A", 0, "not the text of A"),
     ],
 )
 def test_options_that_look_alike(texts: list[str], answer: str, truth: str, reward: float, why: str) -> None:

@@ -43,6 +43,12 @@ def test_mathvista(answer: str, truth: str, info: dict[str, Any], official: floa
     assert (verdict.official, verdict.reward) == (official, reward), why
 
 
+@pytest.mark.parametrize("info", [{**FLOAT, "precision": None}, {"answer_type": "float"}])
+def test_a_float_without_precision_is_an_error(info: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="precision"):
+        verify("mathvista", "1.6", "1.2", info)
+
+
 def test_a_truth_outside_the_choices_is_an_error() -> None:
     with pytest.raises(ValueError, match="not among the choices"):
         verify("mathvista", "A", "up", CHOICE)

@@ -143,6 +143,12 @@ def test_a_fault_of_the_row_names_it() -> None:
         score("arithmetic", respond("1"), "x")
 
 
+@pytest.mark.parametrize("answer", ["1" + "😀" * 4_500, "1" + "\x01" * 4_500, "x^2+1\ud800", "√" * 900])
+def test_no_answer_is_a_fault(answer: str) -> None:
+    found = compute_score("math", respond(answer), "$x^2$", {"index": 7})
+    assert (found["accuracy"], found["verifiable"]) == (0.0, True)
+
+
 def test_bad_info_names_the_row() -> None:
     with pytest.raises(VerifierError, match="row 7"):
         score("arithmetic", respond("1"), "1", info="[1]")

@@ -47,6 +47,10 @@ OPTIONS = {"options": ["A. a red bus", "B. a blue bus", "C. none"], "verify_time
         ("OCR", "i think so.", "I think so.", 2 / 3, 0.5 * 2 / 3 + 0.5 * 8 / 9, "case counts"),
         ("OCR", "u(x-x_{0})", "u ( x - x _ { 0 } )", 0, 1, "spaces of LaTeX carry nothing"),
         ("OCR", "a/b", "a / b", 0, 0.5, "but those of text do"),
+        ("OCR", "(C)", "( C )", 0, 1, "a formula of single characters"),
+        ("OCR", "x>y", "x > y", 0, 1, "the same"),
+        ("OCR", "(D)", "( C )", 0, 2 / 3, "another letter"),
+        ("OCR", "(see", "( see", 0, 0.5, "text with a bracket"),
         ("OCR", "the whole page " * 50, "so", 0, 0, "a dump"),
         ("open-ended", "A cat sits on the mat", "A cat sits on the mat", 1, 1, "exact"),
         ("open-ended", "Paris", "Paris", 1, 1, "one word has no bigram, but it is the truth"),
@@ -94,6 +98,17 @@ def test_long_answers_are_quick(task: str, answer: str, truth: str) -> None:
     assert time.process_time() - start < 3
 
 
-def test_an_empty_truth_is_an_error() -> None:
-    with pytest.raises(ValueError, match="empty"):
-        verify("math", "1", " ")
+@pytest.mark.parametrize(
+    ("task", "truth", "why"),
+    [
+        ("math", " ", "empty"),
+        ("multiple choice", "BC", "letter"),
+        ("multiple choice", "D", "letter of ABC"),
+        ("numerical", "3/4", "number"),
+        ("regression", "2.5 m", "number"),
+    ],
+)
+def test_a_truth_that_cannot_be_used_is_an_error_for_every_answer(task: str, truth: str, why: str) -> None:
+    for answer in (truth, "1"):
+        with pytest.raises(ValueError, match=why):
+            verify(task, answer, truth, OPTIONS)

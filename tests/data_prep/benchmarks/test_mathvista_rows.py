@@ -58,6 +58,14 @@ def test_a_gold_off_its_own_precision_is_unverifiable():
 
 
 @pytest.mark.parametrize(
+    ("choices", "answer"), [(["C", "A", "D", "B"], "C"), (["y = f(x)", "y = g(x)", "y = 2"], "y = f(x)")]
+)
+def test_choices_that_the_scorer_reads_as_letters_are_judged_by_the_letter(choices, answer):
+    question = one({**MATHVISTA_OWN[3], "choices": choices, "answer": answer})
+    assert not question.unverifiable and question.ground_truth == answer
+
+
+@pytest.mark.parametrize(
     ("row", "changes", "reason"),
     [
         (0, {"answer": ""}, "no answer"),
