@@ -44,8 +44,9 @@ def ranked_rows(
 ) -> RankedRows:
     """Rows that take a rank. `ids` are further columns of the batch, of which only the shape is looked at.
 
-    Raises ValueError for NaN or infinite rewards of valid rows, mismatched shapes, and sessions without exactly one
-    valid row marked in `final_N`.
+    A session whose last output has no tokens left (verl's rejection sampling masks them) takes no rank either. Raises
+    ValueError for NaN or infinite rewards of valid rows, mismatched shapes, and sessions with no row or several marked
+    in `final_N`.
     """
     _check_shapes(rewards_N, valid_N=valid_N, session_N=session_N, final_N=final_N, **ids)
     valid_N = torch.ones_like(rewards_N, dtype=torch.bool) if valid_N is None else valid_N.bool()
@@ -54,8 +55,11 @@ def ranked_rows(
         return RankedRows(torch.nonzero(valid_N).squeeze(1), valid_N, None)
     if final_N is None:
         raise ValueError("session_N needs final_N, the mask of each session's last output")
-    row_R = torch.nonzero(valid_N & final_N.bool()).squeeze(1)
-    return RankedRows(row_R, valid_N, _session_sources(session_N, row_R, valid_N))
+    return RankedRows(
+        torch.nonzero(valid_N & final_N.bool()).squeeze(1),
+        valid_N,
+        _session_sources(session_N, final_N.bool(), valid_N),
+    )
 
 
 def rows_with_tokens(mask_BT: Tensor) -> Tensor:
@@ -91,14 +95,13 @@ def _check_finite(rewards_N: Tensor, valid_N: Tensor) -> None:
         )
 
 
-def _session_sources(session_N: Tensor, final_row_R: Tensor, valid_N: Tensor) -> Tensor:
+def _session_sources(session_N: Tensor, final_N: Tensor, valid_N: Tensor) -> Tensor:
     """Row (N,) whose reward ranks each row's session; padding rows point at themselves."""
     id_N, row_N = dense(session_N), torch.arange(session_N.numel(), device=session_N.device)
-    final_R = id_N.index_select(0, final_row_R)
-    finals_S = torch.bincount(final_R, minlength=session_N.numel())
+    finals_S = torch.bincount(id_N[final_N], minlength=session_N.numel())
     wrong_N = valid_N & (finals_S.index_select(0, id_N) != 1)
     if wrong_N.any():
         shown = torch.unique(session_N[wrong_N])[:5].tolist()
-        raise ValueError(f"sessions {shown} do not have exactly one valid row marked in final_N")
-    final_row_S = torch.zeros_like(row_N).scatter_(0, final_R, final_row_R)
+        raise ValueError(f"sessions {shown} do not have exactly one row marked in final_N")
+    final_row_S = torch.zeros_like(row_N).scatter_(0, id_N[final_N], row_N[final_N])
     return torch.where(valid_N, final_row_S.index_select(0, id_N), row_N)

@@ -257,6 +257,15 @@ def test_a_session_is_ranked_once_by_its_final_row():
     assert result.scores_N.tolist() == [high, high, low, middle, middle, 0.0]
 
 
+def test_a_session_whose_last_output_was_rejected_takes_no_rank():
+    """verl masks all tokens of a rejected output; the outputs before it keep theirs."""
+    rewards, session_N = torch.tensor([0.0, 1.0, 0.2, 0.4]), torch.tensor([0, 0, 1, 2])
+    final_N, valid_N = torch.tensor([False, True, True, True]), torch.tensor([True, False, True, True])
+    group_N = torch.zeros(4, dtype=torch.long)
+    result = g2rpo_scores(rewards, group_N, valid_N=valid_N, session_N=session_N, final_N=final_N)
+    assert result.scores_N.tolist() == [0.0, 0.0, *run([[0.2, 0.4]]).scores_N.tolist()]
+
+
 def test_a_session_without_a_final_row_is_an_error():
     ids = torch.zeros(3, dtype=torch.long)
     with pytest.raises(ValueError, match="final_N"):
