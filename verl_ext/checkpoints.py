@@ -126,7 +126,7 @@ def settle(config: DictConfig) -> str | None:
 def goes_on_from(config: DictConfig) -> str:
     """What the same command will do after the run has stopped."""
     root = Path(config.trainer.default_local_dir)
-    if config.trainer.resume_mode == "disable":
+    if config.trainer.get("resume_mode") == "disable":
         return "the same command starts from the beginning: trainer.resume_mode=disable"
     try:
         folder, _ = choose(root)
