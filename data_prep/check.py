@@ -18,15 +18,13 @@ from data_prep.dataset_files import open_any, open_prepared, parquet_files, read
 from data_prep.digests import Places, content_digests, key_digest, repeats, shared
 from data_prep.parallel import make_rows
 from data_prep.schema import row_name
-from reward_fns.settings import THINKING_TAGS
 
 HELP = "check prepared files: schema, images, gold answers, ranges, leakage, duplicates, prompt lengths"
 
 REASONS = {
     "schema": "columns differ from the row schema (the file is not read further)",
     "unreadable": "rows that parquet cannot read",
-    "row": "fields that do not fit",
-    "marks": "<image> or <video> marks in the prompt that do not equal images or videos",
+    "row": "fields that do not fit, <image> or <video> marks that do not equal images or videos",
     "image": "images that cannot be decoded",
     "task": "tasks that the registry does not know",
     "truth": "ground truths that the verifier cannot use",
@@ -52,9 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-prompt-length", type=int, default=1024, metavar="N", help="in tokens (default %(default)s)"
     )
-    parser.add_argument(
-        "--thinking-tag", choices=THINKING_TAGS, default="thinking", help="of the gold responses (default %(default)s)"
-    )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
@@ -66,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"max prompt length is {arguments.max_prompt_length}; it must be at least 1")
     if arguments.processor:
         load_processor(arguments.processor)
-    rules = Rules(arguments.thinking_tag, arguments.processor, arguments.max_prompt_length)
+    rules = Rules(arguments.processor, arguments.max_prompt_length)
     files = [path for given in arguments.files for path in parquet_files(given)]
     held_out = None if arguments.val is None else [path for given in arguments.val for path in parquet_files(given)]
     report = check_files(files, held_out, rules, workers=arguments.workers)

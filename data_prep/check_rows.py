@@ -10,21 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.gold import gold_response
-from data_prep.schema import check_row, read_row_image
+from data_prep.schema import check_row, read_row_image, row_name
 from reward_fns.registry import resolve_task
 from reward_fns.score import compute_score
 from reward_fns.settings import RewardSettings
 from reward_fns.verdict import VerifierError
-
-MARKS = (("images", "<image>"), ("videos", "<video>"))
 
 
 @dataclass(frozen=True)
 class Rules:
     """What rows are checked against."""
 
-    thinking_tag: str = "thinking"
-    """Tag of the gold responses."""
     processor: str | None = None
     """Model folder or hub id whose processor counts the tokens of prompts; None: they are not counted."""
     max_prompt_length: int = 1024
@@ -36,15 +32,10 @@ def row_problems(row: Mapping[str, Any], rules: Rules) -> Iterator[tuple[str, st
 
     The reason "unverifiable" is no fault: no rule can judge the row.
     """
-    text = "".join(message["content"] for message in row["prompt"] if message)
-    for field, mark in MARKS:
-        if (marks := text.count(mark)) != len(row[field] or []):
-            yield "marks", f"prompt has {marks} {mark} for {len(row[field] or [])} {field}"
-            return
     try:
         check_row(row)
     except ValueError as error:
-        yield "row", str(error)
+        yield "row", str(error).removeprefix(f"{row_name(row)}: ")
         return
     images = []
     for position in range(len(row["images"] or [])):
@@ -68,9 +59,9 @@ def _gold_problems(row: Mapping[str, Any], rules: Rules) -> Iterator[tuple[str, 
     except ValueError as error:
         yield "task", str(error)
         return
-    settings = RewardSettings(thinking_tag=rules.thinking_tag, verify_timeout=30)
+    settings = RewardSettings(verify_timeout=30)
     try:
-        response = gold_response(row, thinking_tag=rules.thinking_tag)
+        response = gold_response(row)
         found = compute_score(row["data_source"], response, truth, extra, settings=settings)
     except (VerifierError, ValueError, TypeError, KeyError, IndexError) as error:
         yield "truth", f"the verifier cannot use ground_truth {truth[:80]!r}: {error}"

@@ -16,9 +16,9 @@ from reward_fns.robospatial import truth_polygon
 from reward_fns.text import references
 
 
-def gold_response(row: Mapping[str, Any], *, thinking_tag: str = "thinking") -> str:
+def gold_response(row: Mapping[str, Any]) -> str:
     """A well-formed response with `gold_answer` in it; ValueError for an unknown task or a truth that does not fit."""
-    return f"<{thinking_tag}>gold</{thinking_tag}><answer>{gold_answer(row)}</answer>"
+    return f"<thinking>gold</thinking><answer>{gold_answer(row)}</answer>"
 
 
 def gold_answer(row: Mapping[str, Any]) -> str:

@@ -67,7 +67,10 @@ def draw(rows: Sequence[Candidate], sources: Sequence[Source], recipe: Recipe) -
         held_out += found[:wanted]
     kept_apart = {content for row in held_out for content in row.contents}
     left = {each: [row for row in found if kept_apart.isdisjoint(row.contents)] for each, found in strata.items()}
-    train = _training(left, parts, sources, recipe)
+    ends: dict[str, int] = defaultdict(int)
+    for row in rows:
+        ends[row.data_source] = max(ends[row.data_source], row.index + 1)
+    train = _training(left, parts, ends, sources, recipe)
     shadowed = len(rows) - len(held_out) - sum(map(len, left.values()))
     picks = [Pick(row, 0, row.index) for row in held_out]
     return Drawn(_shuffled(train, recipe.seed), _shuffled(picks, recipe.seed), shares, shadowed)
@@ -85,9 +88,11 @@ def _weights(strata: Mapping[Stratum, Sequence[Candidate]], sources: Sequence[So
 def _training(
     left: Mapping[Stratum, Sequence[Candidate]],
     parts: Mapping[Stratum, float],
+    ends: Mapping[str, int],
     sources: Sequence[Source],
     recipe: Recipe,
 ) -> list[Pick]:
+    """`ends`: per data source the first index that is free, held-out rows included; copies go on from there."""
     available = [len(left[each]) for each in parts]
     if sources[0].rows is not None:
         wanted = {(source.name, ""): source.rows or 0 for source in sources}
@@ -100,9 +105,6 @@ def _training(
         numbers = apportion(list(parts.values()), largest_total(list(parts.values()), available))
     if not sum(numbers):
         raise ValueError("no row is left for training: lower --held-out")
-    strides: dict[str, int] = defaultdict(int)
-    for row in (row for found in left.values() for row in found):
-        strides[row.data_source] = max(strides[row.data_source], row.index + 1)
     picks = []
     for each, number in zip(parts, numbers, strict=True):
         found = left[each]
@@ -110,7 +112,7 @@ def _training(
             _enough(each, number, len(found), "training rows", "lower --rows or its weight, or allow --repeat")
         for at in range(number):
             row, copy = found[at % len(found)], at // len(found)
-            picks.append(Pick(row, copy, row.index + copy * strides[row.data_source]))
+            picks.append(Pick(row, copy, row.index + copy * ends[row.data_source]))
     return picks
 
 

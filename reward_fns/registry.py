@@ -214,6 +214,17 @@ def resolve_task(data_source: str, extra_info: Mapping[str, Any] | None = None) 
     return task
 
 
+def labels(data_source: str, extra_info: Mapping[str, Any] | None = None) -> tuple[str, str]:
+    """Task and category that a row counts under. One of no registered task keeps the name that it has; without a
+    category of its own it is in `general_vqa`."""
+    extra = extra_info or {}
+    try:
+        task = resolve_task(data_source, extra)
+    except ValueError:
+        return str(extra.get("task") or data_source), str(extra.get("category") or "general_vqa")
+    return task.name, str(extra.get("category") or task.category)
+
+
 def verify(task: Task | str, answer: str, ground_truth: Any, info: Mapping[str, Any] | None = None) -> Verdict:
     """Judge the text of an answer (the inside of the answer tags).
 

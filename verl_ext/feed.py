@@ -11,6 +11,7 @@ from tensordict import TensorDict
 from torchdata.stateful_dataloader import StatefulDataLoader
 from verl.utils import tensordict_utils
 
+from reward_fns.registry import labels
 from verl_ext import batch_labels, batch_rows, replay
 from verl_ext import config as settings_of
 from verl_ext.group_filter import GroupFilter
@@ -40,7 +41,7 @@ class TaskFed:
         if not self.settings.sampling.active:
             return
         data = self.train_dataset
-        tasks = [str((info or {}).get("task", "all")) for info in data.dataframe["extra_info"]]
+        tasks = _tasks(data.dataframe)
         self.sampler = TaskSampler(tasks, self.settings.sampling, seed=self.config.data.get("seed") or 0)
         # verl 0.9.1 has no setting for the sampler: its loader again, with ours.
         verls = self.train_dataloader
@@ -85,3 +86,11 @@ class TaskFed:
         own = final & batch_rows.valid_rows(batch)
         group = np.array([name.rsplit("_", 1)[0] for name in session], dtype=object)
         self.sampler.update(zero_signal_shares(task[own], group[own], accuracy[own].astype(float), dropped=dropped))
+
+
+def _tasks(rows: Mapping[str, Any]) -> list[str]:
+    """Task of each row, by the name that its reward reports."""
+    pairs = zip(rows["data_source"], rows["extra_info"], strict=True)
+    named = [(source, (info or {}).get("task")) for source, info in pairs]
+    known = {(source, task): labels(source, {"task": task})[0] for source, task in set(named)}
+    return [known[each] for each in named]

@@ -25,7 +25,7 @@ METRICS: dict[str, str] = {
     "response_length/p95": "95th percentile of the response length in tokens",
     "response_length/truncated": "share of responses cut off at the limit",
     "entropy": "mean token entropy in nats before the update, every token weighing the same",
-    "entropy_in_band": "1 if the entropy lies inside the task's band, else 0; for a category the share of its tasks",
+    "entropy_in_band": "share of its pairs of task and category whose entropy lies inside their band: mostly 0 or 1",
     "advantage/mean": "mean advantage of the responses",
     "advantage/std": "population standard deviation of the advantage",
     "advantage/min": "smallest advantage",
@@ -101,12 +101,12 @@ class Rows:
 def task_metrics(
     rows: Rows,
     *,
-    bands: Mapping[str, tuple[float, float] | None] | None = None,
+    bands: Mapping[tuple[str, str], tuple[float, float] | None] | None = None,
     loss_agg_mode: str = "seq-mean-token-mean",
 ) -> dict[str, float]:
     """Every metric of METRICS for every task and category in the batch.
 
-    `bands` maps task names to entropy bands; without a band or without entropies their metrics are left out.
+    `bands` maps (task, category) to entropy bands; without a band or without entropies their metrics are left out.
     `loss_agg_mode` is verl's.
     """
     rows = rows if rows.valid is None else rows.take(rows.valid.astype(bool))
@@ -115,8 +115,8 @@ def task_metrics(
     own = _Groups.of(rows, group)
 
     result: dict[str, float] = {}
-    in_band: dict[str, float] = {}
-    for prefix, labels in (("task", rows.task), ("category", rows.category)):
+    in_band = _in_band(rows, bands or {})
+    for at, (prefix, labels) in enumerate((("task", rows.task), ("category", rows.category))):
         for label, index in _split(labels):
             part, path = rows.take(index), f"{prefix}/{label}/"
             values = _reward_metrics(part) | own.metrics(np.unique(group[index]))
@@ -126,14 +126,24 @@ def task_metrics(
             values["gradient_weight_share"] = _share(weight[index].sum(), weight.sum())
             if part.entropy_sum is not None and part.tokens.sum() > 0:
                 values["entropy"] = float(part.entropy_sum.sum() / part.tokens.sum())
-                band = (bands or {}).get(label) if prefix == "task" else None
-                if band is not None:
-                    in_band[label] = values["entropy_in_band"] = float(band[0] <= values["entropy"] <= band[1])
-                held = [in_band[task] for task in np.unique(part.task) if task in in_band]
-                if prefix == "category" and held:
-                    values["entropy_in_band"] = float(np.mean(held))
+            if held := [inside for pair, inside in in_band.items() if pair[at] == label]:
+                values["entropy_in_band"] = float(np.mean(held))
             result |= {path + name: value for name, value in values.items()}
     return result
+
+
+def _in_band(rows: Rows, bands: Mapping[tuple[str, str], tuple[float, float] | None]) -> dict[tuple[str, str], bool]:
+    """Whether the entropy of each pair of the batch lies in its band, of those that have both."""
+    if rows.entropy_sum is None:
+        return {}
+    pair_N, pairs = factorize(zip(rows.task, rows.category, strict=True))
+    entropy = np.bincount(pair_N, weights=rows.entropy_sum, minlength=len(pairs))
+    tokens = np.bincount(pair_N, weights=rows.tokens, minlength=len(pairs))
+    return {
+        pair: band[0] <= own / count <= band[1]
+        for pair, own, count in zip(pairs, entropy, tokens, strict=True)
+        if count > 0 and (band := bands.get(pair)) is not None
+    }
 
 
 def advantage_histogram(

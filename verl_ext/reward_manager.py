@@ -21,7 +21,7 @@ from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 from verl.experimental.reward_loop.reward_manager.registry import register
 
 from reward_fns.extract import OPEN
-from reward_fns.registry import resolve_task
+from reward_fns.registry import labels, resolve_task
 from reward_fns.score import compute_score
 from reward_fns.symbolic import pool
 from verl_ext import config as settings_of
@@ -102,7 +102,7 @@ class VerlExtRewardManager(RewardManagerBase):
         data_source, truth = row["data_source"], row["reward_model"]["ground_truth"]
         known = {"row": _name(row, extra_info), "length_tokens": float(len(response_ids))}
         task = resolve_task(data_source, extra_info)
-        settings = self.settings.for_task(task.name, extra_info.get("category") or task.category).reward
+        settings = self.settings.for_task(*labels(data_source, extra_info)).reward
         if settings.length_scope == "thinking":
             extra_info["thinking_tokens"] = tokens_before(response_ids, text, OPEN, self._decode)
             known["length_tokens"] = float(extra_info["thinking_tokens"])
@@ -123,8 +123,8 @@ class VerlExtRewardManager(RewardManagerBase):
             own = asyncio.run_coroutine_threadsafe(own, loop).result()
         result = dict(own) if isinstance(own, Mapping) else {"score": float(own)}
         accuracy = float(result.get("accuracy", result.get("acc", result["score"])))
-        task = str(extra_info.get("task") or row["data_source"])
-        filled = {"task": task, "category": extra_info.get("category") or "general_vqa", "problem_type": task}
+        task, category = labels(row["data_source"], extra_info)
+        filled = {"task": task, "category": category, "problem_type": task}
         filled |= {"accuracy": accuracy, "acc": accuracy, "format": 0.0, "structure": 0.0, "length": 0.0}
         filled |= {"response_tokens": float(len(response_ids)), "length_tokens": float(len(response_ids))}
         return filled | {"truncated": extra_info["truncated"], "row": _name(row, extra_info)} | result

@@ -4,6 +4,9 @@ Both live in the trainer's memory, which its checkpoints keep. Rewards are compu
 know the envelopes in force: for tasks with `envelope_mode: auto` the driver composes the score again from the parts
 that came back, with the function that `compute_score` uses, and puts it in their place. Validation keeps the static
 envelope.
+
+Rows of one task can lie in several categories, whose settings differ: state and settings are those of a pair (task,
+category), metrics those of a task, the mean over its categories in the batch.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from reward_fns.score import RIGHT, compose
 from reward_fns.settings import Envelope, RewardSettings
 from verl_ext import auto_envelope, batch_labels, batch_rows, entropy_control
@@ -20,6 +25,8 @@ from verl_ext.config import Settings, TaskSettings
 
 ENVELOPES, DUALS = "envelopes", "entropy_dual"
 """Names in the trainer's memory."""
+Pair = tuple[str, str]
+"""Task and category."""
 _PARTS = ("task", "category", "accuracy", "format", "structure", "length_tokens", "truncated")
 
 
@@ -29,48 +36,68 @@ def move_envelopes(batch: Any, settings: Settings, memory: dict[str, Any]) -> di
     Returns `task/<task>/envelope/<bound>` in tokens: the envelopes that the batch was judged by.
     """
     results = batch_rows.fetch_results(batch, *_PARTS)
-    category_of = {result["task"]: result["category"] for result in results}
-    tasks = {task: settings.for_task(task, category) for task, category in category_of.items()}
-    moving = {task: own.reward.envelope for task, own in tasks.items() if own.envelope_mode == "auto"}
-    static = {task: envelope for task, envelope in moving.items() if envelope is not None}
+    tasks = {_pair(result): settings.for_task(*_pair(result)) for result in results}
+    moving = {pair: own.reward.envelope for pair, own in tasks.items() if own.envelope_mode == "auto"}
+    static = {name(pair): envelope for pair, envelope in moving.items() if envelope is not None}
     state = memory.get(ENVELOPES, {})
-    force = {task: auto_envelope.envelope_of(state, task, envelope) for task, envelope in static.items()}
-    judged = [_rescored(result, tasks[result["task"]].reward, force.get(result["task"])) for result in results]
+    force = {key: auto_envelope.envelope_of(state, key, envelope) for key, envelope in static.items()}
+    judged = [_rescored(result, tasks[_pair(result)].reward, force.get(name(_pair(result)))) for result in results]
     if judged != results:
         batch_rows.put_results(batch, judged)
     memory[ENVELOPES] = auto_envelope.observe(state, _correct(batch, results), static, settings.auto_envelope)
     return {
-        f"task/{task}/envelope/{name}": float(bound)
-        for task, envelope in force.items()
-        for name, bound in zip(auto_envelope.BOUNDS, dataclasses.astuple(envelope), strict=True)
+        metric: value
+        for at, bound in enumerate(auto_envelope.BOUNDS)
+        for metric, value in task_means(
+            {pair: dataclasses.astuple(force[name(pair)])[at] for pair in tasks if name(pair) in force},
+            f"envelope/{bound}",
+        ).items()
     }
 
 
 def entropy_coefficients(
-    tasks: Mapping[str, TaskSettings],
+    tasks: Mapping[Pair, TaskSettings],
     entropy_K: Sequence[float],
     dual: entropy_control.DualSettings,
     memory: dict[str, Any],
     *,
     step: int,
 ) -> list[float]:
-    """Coefficient of each task in a step (from 1), in the order of `tasks`; 0 for a task that has no term.
+    """Coefficient of each pair in a step (from 1), in the order of `tasks`; 0 for one that has no term.
 
-    Controlled tasks take their entropy in before it acts.
+    Controlled ones take their entropy in before it acts.
     """
     duals = dict(memory.get(DUALS, {}))
     coefficients = []
-    for (task, own), entropy in zip(tasks.items(), entropy_K, strict=True):
+    for (pair, own), entropy in zip(tasks.items(), entropy_K, strict=True):
         band, coefficient = own.entropy_band, own.entropy_coeff
         if band is None:
             coefficient = 0.0
         elif own.entropy_control == "dual" and coefficient > 0:
-            duals[task] = entropy_control.update(duals.get(task), entropy, band, start=coefficient, settings=dual)
-            coefficient = entropy_control.coefficient(duals[task], entropy, band)
+            key = name(pair)
+            duals[key] = entropy_control.update(duals.get(key), entropy, band, start=coefficient, settings=dual)
+            coefficient = entropy_control.coefficient(duals[key], entropy, band)
         coefficients.append(coefficient * entropy_control.ramp(step, own.entropy_warmup_steps))
     if duals:
         memory[DUALS] = duals
     return coefficients
+
+
+def name(pair: Pair) -> str:
+    """Name of a pair in the memory."""
+    return "/".join(pair)
+
+
+def task_means(values: Mapping[Pair, float], metric: str) -> dict[str, float]:
+    """`task/<task>/<metric>`: means over the categories of each task."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for (task, _category), value in values.items():
+        found[f"task/{task}/{metric}"].append(value)
+    return {path: float(np.mean(own)) for path, own in found.items()}
+
+
+def _pair(result: Mapping[str, Any]) -> Pair:
+    return result["task"], result["category"]
 
 
 def _rescored(result: dict[str, Any], settings: RewardSettings, envelope: Envelope | None) -> dict[str, Any]:
@@ -88,10 +115,10 @@ def _rescored(result: dict[str, Any], settings: RewardSettings, envelope: Envelo
 
 
 def _correct(batch: Any, results: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
-    """Lengths of the correct responses by task; a length at the limit is none."""
+    """Lengths of the correct responses by pair; a length at the limit is none."""
     counts = batch_rows.valid_rows(batch) & batch_labels.sessions(batch.keys)[1]
     lengths: dict[str, list[int]] = defaultdict(list)
     for result, own in zip(results, counts, strict=True):
         if own and result["accuracy"] >= RIGHT and not result["truncated"] and result["length_tokens"] >= 0:
-            lengths[result["task"]].append(int(result["length_tokens"]))
+            lengths[name(_pair(result))].append(int(result["length_tokens"]))
     return lengths

@@ -55,9 +55,10 @@ def zscore_sample(value_N: Tensor, ranked: Ranked, offset: float) -> Tensor:
 
 
 def scale(value_N: Tensor, ranked: Ranked, _offset: float) -> Tensor:
-    """`score / std`, 0 where the segment has no spread."""
+    """`score / std`, 0 where the segment is one tie: what spread it has then is rounding."""
     std_N = segment_std(value_N - over_segments(value_N, ranked), ranked)
-    return torch.where(std_N > 0, value_N / std_N, 0.0)
+    spread_N = (ranked.runs_S > 1).index_select(0, ranked.segment_N) & (std_N > 0)
+    return torch.where(spread_N, value_N / std_N, 0.0)
 
 
 GROUP_MAPS: dict[str, Map] = {"gaussian": gaussian, "zscore": zscore, "zscore_sample": zscore_sample, "centre": centre}

@@ -105,14 +105,13 @@ class TaskAware(TaskFed):
         """Weight (N,) of each row's summed entropy in the loss; 0 where the task is inside its band."""
         task, category = batch_rows.fetch_rewards(batch, "task", "category")
         mask, entropy = batch_rows.fetch_tokens(batch, "response_mask", "entropy")
-        task_N, names = factorize(task.tolist())
-        category_of = dict(zip(task.tolist(), category.tolist(), strict=True))
-        tasks = {name: self.settings.for_task(name, category_of[name]) for name in names}
+        pair_N, pairs = factorize(zip(task.tolist(), category.tolist(), strict=True))
+        tasks = {pair: self.settings.for_task(*pair) for pair in pairs}
         # Without a band a task is inside it always.
         bands = [own.entropy_band or (0.0, torch.inf) for own in tasks.values()]
         low, high = torch.tensor(bands, dtype=torch.float64).T
         entropy_N, tokens_N = entropy_band.row_entropy(entropy, mask)
-        entropy_K, tokens_K = entropy_band.task_entropy(entropy_N, tokens_N, task_N, len(names))
+        entropy_K, tokens_K = entropy_band.task_entropy(entropy_N, tokens_N, pair_N, len(pairs))
         side_K = entropy_band.band_side(entropy_K, low, high)
         coefficients = shaping.entropy_coefficients(
             tasks,
@@ -121,13 +120,13 @@ class TaskAware(TaskFed):
             self.memory,
             step=self.global_steps,
         )
-        self._shaped.update({f"task/{name}/entropy_coeff": c for name, c in zip(names, coefficients, strict=True)})
+        self._shaped.update(shaping.task_means(dict(zip(tasks, coefficients, strict=True)), "entropy_coeff"))
         coeff = torch.tensor(coefficients, dtype=torch.float64)
         rows_a_mini_batch = (
             self.config.actor_rollout_ref.actor.ppo_mini_batch_size * self.config.actor_rollout_ref.rollout.n
         )
         mini_batches = max(1, len(batch.keys) // rows_a_mini_batch)
-        return entropy_band.row_weights(side_K, tokens_K, coeff, task_N, mini_batches=mini_batches).float()
+        return entropy_band.row_weights(side_K, tokens_K, coeff, pair_N, mini_batches=mini_batches).float()
 
     def _compute_advantage(self, batch: Any, metrics: dict) -> Any:
         if self.settings.moves_envelopes:
@@ -183,11 +182,11 @@ class TaskAware(TaskFed):
     def _compute_metrics(self, batch: Any, metrics: dict, timing_raw: dict, global_steps: int, epoch: int) -> None:
         super()._compute_metrics(batch, metrics, timing_raw, global_steps=global_steps, epoch=epoch)
         rows = replace(batch_rows.fetch_rows(batch), tie_epsilon=self._tie_epsilon(batch))
-        category_of = dict(zip(rows.task.tolist(), rows.category.tolist(), strict=True))
+        pairs = set(zip(rows.task.tolist(), rows.category.tolist(), strict=True))
         metrics.update(
             task_metrics(
                 rows,
-                bands={task: self.settings.for_task(task, name).entropy_band for task, name in category_of.items()},
+                bands={pair: self.settings.for_task(*pair).entropy_band for pair in pairs},
                 loss_agg_mode=self.config.actor_rollout_ref.actor.loss_agg_mode,
             )
         )

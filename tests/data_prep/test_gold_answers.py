@@ -42,7 +42,7 @@ def test_offline_rows(tag):
     source = OfflineSource(thinking_tag=tag)
     for index in range(3 * len(TASKS)):
         row = source.row("train", index)
-        found = score(row, gold_response(row, thinking_tag=tag), thinking_tag=tag)
+        found = score(row, gold_response(row).replace("thinking>", f"{tag}>"), thinking_tag=tag)
         assert (found["acc"], found["accuracy"], found["format"]) == (1.0, 1.0, 1.0)
 
 

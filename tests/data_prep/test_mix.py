@@ -173,6 +173,14 @@ def test_copies_have_indices_of_their_own(tmp_path):
     }
 
 
+def test_copies_take_no_held_out_rows_name(tmp_path):
+    path = source(tmp_path, "a", 10)
+    run(path, "--rows", 25, "--repeat", "--held-out", 1, "--out", tmp_path / "out")
+    train, val = ({each["extra_info"]["index"] for each in read(tmp_path / f"out/{name}.parquet")}
+                  for name in ("train", "val"))  # fmt: skip
+    assert len(train) == 25 and not train & val and not train & {index + 10 for index in val}
+
+
 def test_pass_rates_are_kept_and_chosen_by(tmp_path):
     rated = write(tmp_path / "a.parquet", [row("a", index) for index in range(5)], [0.0, 0.25, 0.5, 1.0, None])
     plain = source(tmp_path, "b", 2)

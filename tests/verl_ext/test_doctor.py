@@ -115,6 +115,16 @@ def test_planted_fault_is_found(setup, name):
     assert any(message in one.message for one in found), found
 
 
+@pytest.mark.parametrize("column", ["prompt", "extra_info", "data_source", "reward_model"])
+def test_a_poisoned_row_is_named(setup, tmp_path, column):
+    rows = pq.read_table(setup / "train.parquet").to_pylist()
+    rows[2][column] = None
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "bad.parquet")
+    found = [one.message for one in findings(setup, f"data.train_files={tmp_path}/bad.parquet") if one.level == "fault"]
+    (where,) = [message for message in found if ", row: row " in message]
+    assert f"1 of {ROWS} rows" in where and column in where
+
+
 def test_a_batch_may_take_rows_of_several_files(setup):
     files = f"data.train_files=[{setup}/train.parquet,{setup}/val.parquet]"
     sizes = ("data.train_batch_size=48", "actor_rollout_ref.actor.ppo_mini_batch_size=48")

@@ -11,6 +11,7 @@ import torch
 
 from verl_ext.g2rpo import G2RPOSettings, g2rpo_scores
 from verl_ext.g2rpo_gdpo import g2rpo_gdpo_scores
+from verl_ext.stages import GROUP_MAPS, TASK_MAPS
 
 Groups = list[list[float]]
 # Rewards per group: one winner, no signal, ties, distinct values, unequal sizes, a group of one.
@@ -233,3 +234,20 @@ def test_a_component_that_is_no_number_is_an_error_naming_the_row():
     parts = {"accuracy": torch.tensor([1.0, math.nan])}
     with pytest.raises(ValueError, match="row 1"):
         g2rpo_gdpo_scores(parts, torch.tensor([0, 0]), settings=G2RPOSettings(components={"accuracy": 1.0}))
+
+
+@pytest.mark.parametrize("recenter", [False, True])
+@pytest.mark.parametrize("unit_variance", ["none", "group", "task"])
+@pytest.mark.parametrize("zero_signal", ["zero", "published"])
+@pytest.mark.parametrize("task_map", TASK_MAPS)
+@pytest.mark.parametrize("group_map", GROUP_MAPS)
+def test_no_choice_of_options_blows_rounding_up(group_map, task_map, zero_signal, unit_variance, recenter):
+    """Tasks of groups that all tie, whose scores differ by rounding at most, beside one that does not."""
+    settings = G2RPOSettings(group_map=group_map, task_map=task_map, zero_signal=zero_signal,
+                             unit_variance=unit_variance, recenter=recenter)  # fmt: skip
+    sizes = [24, 40, 48, 56, 8]
+    reward = torch.tensor([0.1] * sum(sizes[:-1]) + [0.0, 0.3, 0.3, 0.4, 0.7, 0.9, 1.0, 1.0], dtype=torch.float64)
+    task = torch.repeat_interleave(torch.arange(5), torch.tensor(sizes))
+    scores = g2rpo_scores(reward, torch.arange(len(reward)) // 8, task, settings=settings).scores_N
+    assert scores[:-8].abs().max() < 1e-9
+    assert 0.1 < scores[-8:].abs().max() < 10

@@ -9,7 +9,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from verl.trainer.ppo.v1 import get_trainer_cls
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
-from verl_ext import batch_rows
+from verl_ext import batch_rows, feed
 
 ROWS = [{"task": "big", "index": row} for row in range(9)] + [{"task": "small", "index": row} for row in range(3)]
 KEYS = [f"000001-{prompt:06d}_{session}_0" for prompt in range(2) for session in range(2)]
@@ -18,7 +18,7 @@ KEYS = [f"000001-{prompt:06d}_{session}_0" for prompt in range(2) for session in
 class Data(list):
     """Of verl's dataset class: rows, and the table that they come from."""
 
-    dataframe = {"extra_info": ROWS}  # noqa: RUF012
+    dataframe = {"extra_info": ROWS, "data_source": ["own"] * len(ROWS)}  # noqa: RUF012
 
 
 @pytest.fixture
@@ -74,3 +74,9 @@ def test_a_step_learns_need_before_its_checkpoint_and_reports_what_was_dropped(m
     assert metrics["sampling/small/share"] == pytest.approx(0.8)
     assert trainer.sampler.state_dict()["zero_share"] == trainer.sampler.zero_share
     assert not trainer.group_filter.judged
+
+
+def test_the_sampler_names_tasks_as_the_reward_does():
+    extra = [None, {"task": "RefCOCO+"}, {"task": "refcoco+"}, {"index": 3}, {"task": "new"}]
+    rows = {"data_source": ["lmms-lab/DocVQA", "a", "b", "own/thing", "own"], "extra_info": extra}
+    assert feed._tasks(rows) == ["docvqa", "refcoco+", "refcoco+", "own/thing", "new"]

@@ -5,7 +5,8 @@ import pytest
 
 from verl_ext.metrics import METRICS, Rows, advantage_histogram, task_metrics
 
-BANDS = {"relation": (0.2, 0.6), "point_to": (0.2, 0.6), "arithmetic": (0.4, 0.6)}
+SPATIAL = "spatial_reasoning"
+BANDS = {("relation", SPATIAL): (0.2, 0.6), ("point_to", SPATIAL): (0.2, 0.6), ("arithmetic", "math_vqa"): (0.4, 0.6)}
 
 
 def batch(**changes: object) -> Rows:
@@ -121,7 +122,7 @@ def test_a_batch_without_gradient_has_shares_of_zero():
 def test_without_entropies_or_band_their_metrics_are_left_out():
     got = task_metrics(batch(entropy_sum=None), bands=BANDS)
     assert not any("entropy" in key for key in got)
-    got = task_metrics(batch(), bands={"relation": None})
+    got = task_metrics(batch(), bands={("relation", SPATIAL): None})
     assert "task/relation/entropy" in got
     assert not any(key.endswith("entropy_in_band") for key in got)
 
@@ -155,3 +156,18 @@ def test_permuting_rows_changes_nothing():
     order = np.random.default_rng(0).permutation(7)
     got, permuted = task_metrics(batch(), bands=BANDS), task_metrics(batch().take(order), bands=BANDS)
     assert permuted == pytest.approx(got)
+
+
+@pytest.mark.parametrize("entropy, inside", [(4.0, 1.0), (12.0, 1.0), (3.9, 0.0), (12.1, 0.0)])
+def test_the_edges_of_a_band_are_inside(entropy, inside):
+    got = task_metrics(batch(entropy_sum=[entropy / 2, entropy / 2, 9, 9, 5, 5, 9], tokens=[10] * 7), bands=BANDS)
+    assert got["task/relation/entropy_in_band"] == inside
+
+
+def test_a_task_in_two_categories_is_held_against_the_band_of_each():
+    rows = batch(task=["relation"] * 7)
+    bands = {("relation", SPATIAL): (0.6, 0.7), ("relation", "math_vqa"): (0.6, 0.7)}
+    got = task_metrics(rows, bands=bands)  # entropies 0.675 and 0.5, together 0.64
+    assert got["task/relation/entropy_in_band"] == 0.5
+    assert got[f"category/{SPATIAL}/entropy_in_band"] == 1.0
+    assert got["category/math_vqa/entropy_in_band"] == 0.0

@@ -168,7 +168,7 @@ def test_reward_functions_of_verls_own_managers_need_no_change(compose_config, t
     )
     del row.non_tensor_batch["reward_model"]
     result = run(manager, row)
-    wanted |= {"task": "offline/arithmetic", "category": "math_vqa", "format": 0.0, "length_tokens": 2.0}
+    wanted |= {"task": "arithmetic", "category": "math_vqa", "format": 0.0, "length_tokens": 2.0}
     assert result["reward_extra_info"].items() >= wanted.items()
     assert result["reward_score"] == 0.5
 

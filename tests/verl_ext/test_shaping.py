@@ -53,7 +53,7 @@ def queue(monkeypatch):
 
 def test_scores_follow_the_envelope_in_force_and_reach_the_queue(queue):
     batch, store = queue
-    memory = {"envelopes": {"arithmetic": {"lengths": [80, 80], "bounds": [40.0, 60.0, 100.0, 100.0]}}}
+    memory = {"envelopes": {"arithmetic/math_vqa": {"lengths": [80, 80], "bounds": [40.0, 60.0, 100.0, 100.0]}}}
     metrics = shaping.move_envelopes(batch, load(BLOCK), memory)
     assert metrics == {
         f"task/arithmetic/envelope/{name}": float(value)
@@ -73,8 +73,8 @@ def test_scores_follow_the_envelope_in_force_and_reach_the_queue(queue):
 def test_only_right_final_valid_responses_enter_the_lengths(queue):
     memory = {}
     shaping.move_envelopes(queue[0], load(BLOCK), memory)
-    assert memory["envelopes"]["arithmetic"]["lengths"] == LENGTHS[:3]
-    assert set(memory["envelopes"]) == {"arithmetic"}
+    assert memory["envelopes"]["arithmetic/math_vqa"]["lengths"] == LENGTHS[:3]
+    assert set(memory["envelopes"]) == {"arithmetic/math_vqa"}
 
 
 @pytest.mark.parametrize("change", [{"truncated": True}, {"length_tokens": -1.0}, {"accuracy": 0.4}])
@@ -83,7 +83,7 @@ def test_truncated_uncounted_and_half_right_responses_do_not_enter(queue, change
     store["extra_fields"][0]["reward_extra_info"].update(change)
     memory = {}
     shaping.move_envelopes(batch, load(BLOCK), memory)
-    assert memory["envelopes"]["arithmetic"]["lengths"] == LENGTHS[1:3]
+    assert memory["envelopes"]["arithmetic/math_vqa"]["lengths"] == LENGTHS[1:3]
 
 
 def test_a_batch_is_judged_by_what_the_batches_before_it_made(queue):
@@ -126,12 +126,30 @@ def test_entropy_coefficients_fixed_warmed_up_and_controlled():
         }
     )
     names = ["fixed", "warm", "dual", "both", "off", "free"]
-    tasks = {name: settings.for_task(name, "document") for name in names}
+    tasks = {(name, "document"): settings.for_task(name, "document") for name in names}
     memory = {}
     got = shaping.entropy_coefficients(tasks, [0.1] * 6, settings.entropy_dual, memory, step=2)
     grown = 0.1 * 2.718281828**0.125
     assert got == pytest.approx([0.1, 0.02, grown, grown / 2, 0.0, 0.0])
-    assert set(memory["entropy_dual"]) == {"dual", "both"}
-    later = shaping.entropy_coefficients({"dual": tasks["dual"]}, [0.1], settings.entropy_dual, memory, step=3)
+    assert set(memory["entropy_dual"]) == {"dual/document", "both/document"}
+    later = shaping.entropy_coefficients(
+        {("dual", "document"): tasks["dual", "document"]}, [0.1], settings.entropy_dual, memory, step=3
+    )
     assert later == pytest.approx([0.1 * 2.718281828**0.25])
-    assert set(memory["entropy_dual"]) == {"dual", "both"}, "a task that is not in the batch keeps its multipliers"
+    assert set(memory["entropy_dual"]) == {"dual/document", "both/document"}, "what is not in the batch stays"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_task_in_two_categories_is_shaped_by_each_of_them(queue, order):
+    batch, store = queue
+    categories = {"math_vqa": {"envelope": [0, 20, 60, 100]}, "document": {"envelope": [0, 9, 9, 30]}}
+    block = BLOCK | {"categories": categories}
+    rows = [("math_vqa", 20), ("math_vqa", 40), ("document", 9), ("document", 16)][::order]
+    results = [result(tokens, category=category) for category, tokens in rows]
+    store["extra_fields"] = [{"reward_extra_info": one} for one in results + results[:1] * 2]
+    memory = {}
+    metrics = shaping.move_envelopes(batch, load(block), memory)
+    lengths = {one["length_tokens"]: one["length"] for one in batch_rows.fetch_results(batch, "length")[:4]}
+    assert lengths == {20: 1.0, 40: 1.0, 9: 1.0, 16: pytest.approx(14 / 21)}
+    assert set(memory["envelopes"]) == {"arithmetic/math_vqa", "arithmetic/document"}
+    assert metrics["task/arithmetic/envelope/max_end"] == 65.0, "the mean of its categories"

@@ -199,6 +199,24 @@ def test_weights_follow_each_tasks_side_of_its_band(made, monkeypatch):
     assert metrics["task/arithmetic/entropy_coeff"] == 0.5
 
 
+def test_a_task_in_two_categories_has_the_band_of_each(made, monkeypatch):
+    ours = made(
+        *("actor_rollout_ref.actor.ppo_mini_batch_size=1", "actor_rollout_ref.rollout.n=4", "~verl_ext.tasks"),
+        *("verl_ext.defaults.entropy_coeff=0.5", "verl_ext.defaults.entropy_control=fixed"),
+        "++verl_ext.defaults.entropy_warmup_steps=10",
+        "++verl_ext.categories.math_vqa.entropy_band=[0.2,0.6]",
+        "++verl_ext.categories.document.entropy_band=[0.4,0.8]",
+    )
+    labels = {"task": ["numerical"] * 4, "category": ["math_vqa", "document"] * 2}
+    mask, entropy = torch.ones(4, 2), torch.tensor([[0.7, 0.7], [0.7, 0.7], [0.7, 0.7], [0.3, 0.3]])
+    monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [np.array(labels[name]) for name in names])
+    monkeypatch.setattr(batch_rows, "fetch_tokens", lambda _b, *_names: [mask, entropy])
+    ours.global_steps = 5
+    weights = ours._entropy_weights(SimpleNamespace(keys=list("abcd")))
+    # Half of the warm-up; one mini-batch of 1 x 4 rows; math_vqa is above its band, documents are at 0.5, inside.
+    torch.testing.assert_close(weights, torch.tensor([0.25 / 4, 0.0, 0.25 / 4, 0.0]))
+
+
 def test_several_local_updates_move_the_multipliers_once(made, monkeypatch):
     """All are made under the same weights; verl adds up metrics whose name has "sum" in it."""
     ours = made("verl_ext.entropy_dual.step=0.5", "verl_ext.entropy_dual.decay=0", "verl_ext.entropy_dual.ceiling=1")

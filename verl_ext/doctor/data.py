@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from data_prep.check_rows import Rules, row_problems
 from data_prep.dataset_files import schema_problems
-from reward_fns.registry import resolve_task
+from data_prep.schema import row_name
+from reward_fns.registry import labels, resolve_task
 from verl_ext.doctor.finding import Finding, fault, note, ok, warning
 from verl_ext.doctor.videos import video_findings
 
@@ -46,11 +47,13 @@ def tasks_of(config: Mapping[str, Any]) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for name in files_of(config, "train_files"):
         try:
-            table = pq.read_table(Path(name).expanduser(), columns=["extra_info"])
+            table = pq.read_table(Path(name).expanduser(), columns=["data_source", "extra_info"])
         except (OSError, pa.ArrowException):
             continue
-        for extra in table["extra_info"].to_pylist():
-            found[str((extra or {}).get("task")), str((extra or {}).get("category"))] += 1
+        named = ((row["data_source"] or "", row["extra_info"] or {}) for row in table.to_pylist())
+        rows = Counter((source, extra.get("task"), extra.get("category")) for source, extra in named)
+        for (source, task, category), count in rows.items():
+            found[labels(source, {"task": task, "category": category})] += count
     return found
 
 
@@ -81,20 +84,20 @@ def sample_findings(
     name: str, file: pq.ParquetFile, config: Mapping[str, Any], model_type: str, sample: int
 ) -> Iterator[Finding]:
     processor = str(Path(config["actor_rollout_ref"]["model"]["path"]).expanduser()) if model_type else None
-    rules = Rules(config["verl_ext"]["thinking_tag"], processor, config["data"]["max_prompt_length"])
+    rules = Rules(processor, config["data"]["max_prompt_length"])
     found: Counter[str] = Counter()
     first: dict[str, str] = {}
     formats: Counter[str] = Counter()
     videos: list[dict[str, Any]] = []
-    looked, tag = 0, f"<{rules.thinking_tag}>"
+    looked, tag = 0, f"<{config['verl_ext']['thinking_tag']}>"
     untagged = 0
     for read in next(file.iter_batches(sample), pa.RecordBatch.from_pylist([])).to_pylist():
         row = {"images": None, "videos": None} | read  # which files that were not made by data_prep may lack
         looked += 1
         for reason, message in row_problems(row, rules):
             found[reason] += 1
-            first.setdefault(reason, f"row {row['extra_info']['index']} of {row['data_source']}: {message}")
-        untagged += tag not in "".join(message["content"] for message in row["prompt"])
+            first.setdefault(reason, f"{row_name(row)}: {message}")
+        untagged += tag not in str(row["prompt"])
         formats.update(box_formats(row))
         videos += [row] if row["videos"] else []
     unverifiable = found.pop("unverifiable", 0)
@@ -133,7 +136,7 @@ def sample_findings(
 def box_formats(row: Mapping[str, Any]) -> Iterator[str]:
     """The convention of a row whose answer is a box."""
     try:
-        task = resolve_task(row["data_source"], row["extra_info"])
+        task = resolve_task(row["data_source"] or "", row["extra_info"])
     except ValueError:
         return
     if task.answer_format == "box":

@@ -19,7 +19,7 @@ def test_prepare_from_files(form, tmp_path, capsys):
     rows = pq.read_table(out / f"{form.split}.parquet").to_pylist()
     truths = [row["reward_model"]["ground_truth"] for row in rows]
     assert truths == [truth if isinstance(truth, str) else json.dumps(truth) for truth in form.truths]
-    assert [problem for row in rows for problem in row_problems(row, Rules("thinking", None, 1024))] == []
+    assert [problem for row in rows for problem in row_problems(row, Rules())] == []
 
 
 def prepared(benchmark, folder, out, *more):
