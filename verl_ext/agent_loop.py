@@ -2,7 +2,7 @@
 `rollout.agent.agent_loop_manager_class`.
 
 verl saves no sampling state, so a resumed run would draw other responses. Here the seed of every request follows from
-the run's seed, the step, the row and the session.
+the run's seed, the prompt's place in the run (in validation its row) and the session.
 
 verl 0.9.1 runs the image processor three times for every response: for the prompt's tokens, for the reward and for
 training. All of these depend on the prompt's images alone, so the n responses of a prompt share two results.
@@ -24,6 +24,7 @@ from verl.experimental.agent_loop.agent_loop import register
 from verl.experimental.agent_loop.single_turn_agent_loop import SingleTurnAgentLoop
 from verl.trainer.ppo.v1.agent_loop_tq import AgentLoopManagerTQ, AgentLoopWorkerTQ
 
+SINGLE_TURN = ("single_turn_agent", "verl_ext_single_turn")
 # Prompts in flight whose results are kept: the responses of a prompt are generated at about the same time.
 KEPT = 64
 
@@ -36,9 +37,9 @@ def images_key(images: Sequence[Image.Image]) -> str:
     return digest.hexdigest()
 
 
-def request_seed(run_seed: int, *, validate: bool, step: int, data_source: str, index: Any, session: int) -> int:
+def request_seed(run_seed: int, *, validate: bool, step: int, prompt: str, session: int) -> int:
     """Seed of one response, in [0, 2**63); the same in every process and Python."""
-    text = f"{run_seed}|{'val' if validate else 'train'}|{step}|{data_source}|{index}|{session}"
+    text = f"{run_seed}|{'val' if validate else 'train'}|{step}|{prompt}|{session}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
@@ -78,20 +79,25 @@ class CachedSingleTurn(SingleTurnAgentLoop):
 
 
 class _SeededWorker(AgentLoopWorkerTQ.__ray_metadata__.modified_class):
-    """verl's agent-loop worker; requests carry seeds where that makes a run repeatable."""
+    """verl's agent-loop worker; requests carry seeds where that makes a run repeatable.
+
+    The turns of other loops are requests of their own, which would all start the same random stream.
+    """
 
     async def _run_agent_loop(self, sampling_params: dict, trajectory: dict, **kwargs: Any) -> Any:
         rollout = self.config.actor_rollout_ref.rollout
         wanted = (self.config.get("verl_ext") or {}).get("seeded_rollouts", True) and rollout.name == "vllm"
         # The asynchronous modes depend on timing anyway, and a request continued after a weight update would start its
         # random stream again from the same seed.
-        if wanted and self.config.trainer.v1.trainer_mode == "sync":
+        if wanted and self.config.trainer.v1.trainer_mode == "sync" and kwargs["agent_name"] in SINGLE_TURN:
+            validate = trajectory["validate"]
+            # The trainer names prompts of training by their place in the run; those of validation have random names.
+            row = f"{kwargs.get('data_source')}|{_plain(trajectory['sample_index'])}"
             seed = request_seed(
                 rollout.seed,
-                validate=trajectory["validate"],
+                validate=validate,
                 step=int(trajectory["step"]),
-                data_source=str(kwargs.get("data_source")),
-                index=_plain(trajectory["sample_index"]),
+                prompt=row if validate else str(kwargs["uid"]),
                 session=kwargs["session_id"],
             )
             sampling_params = {**sampling_params, "seed": seed}

@@ -34,7 +34,8 @@ def fetch_results(batch: Any, *names: str) -> list[dict[str, Any]]:
         if missing:
             raise KeyError(
                 f"the reward of row {missing[0]} has no {name!r}: set reward.reward_manager.name=verl_ext, or return "
-                f"{name!r} from your reward function"
+                f"{name!r} from your reward function (an agent loop that sets reward_score itself: in "
+                "extra_fields['reward_extra_info'] of its last output)"
             )
     return results
 

@@ -114,13 +114,30 @@ def settle(config: DictConfig) -> str | None:
             whole = [step for step in steps_of(root) if not damage(root / f"{FOLDER}{step}", asynchronous=asynchronous)]
             names = ", ".join(f"{FOLDER}{step}" for step in whole) or "none"
             raise ValueError(f"trainer.resume_from_path: {'; '.join(problems)}. Whole ones in {root}: {names}")
+        _refuse_other_ranks(Path(str(trainer.resume_from_path)), config)
     if trainer.resume_mode != "auto":
         return None
     folder, problems = choose(root, asynchronous=asynchronous)
     if folder is None:
+        if (root / TRACKER).exists():
+            _refuse_other_ranks(root / f"{FOLDER}{(root / TRACKER).read_text().strip()}", config)
         return None
+    _refuse_other_ranks(folder, config)
     trainer.resume_mode, trainer.resume_from_path = "resume_path", str(folder)
     return f"{'; '.join(problems)}. The run goes on from {folder.name}; later steps are computed anew"
+
+
+def _refuse_other_ranks(folder: Path, config: DictConfig) -> None:
+    """ValueError if other numbers of GPUs wrote the checkpoint: FSDP's files are one for each rank."""
+    written = folder / "actor" / "fsdp_config.json"
+    ranks = config.trainer.nnodes * config.trainer.n_gpus_per_node
+    if not written.exists() or (found := json.loads(written.read_text()).get("world_size")) in (None, ranks):
+        return
+    raise ValueError(
+        f"{folder} was written by {found} ranks, the run has {ranks} (trainer.nnodes x trainer.n_gpus_per_node): go on "
+        f"with {found}, or merge it (python -m verl.model_merger merge --backend fsdp --local_dir {folder}/actor "
+        "--target_dir MODEL) and start anew from actor_rollout_ref.model.path=MODEL"
+    )
 
 
 def goes_on_from(config: DictConfig) -> str:

@@ -62,5 +62,7 @@ def entropy_term(entropy_BT: Tensor, mask_BT: Tensor, weight_B: Tensor, *, dp_si
 
     `dp_size` undoes the mean that data-parallel gradients take. `entropy_BT` must be differentiable.
     """
-    masked_BT = entropy_BT.masked_fill(~mask_BT.bool(), 0.0)
+    # Weights of large batches are below the smallest number of float16.
+    wide = torch.promote_types(entropy_BT.dtype, torch.float32)
+    masked_BT = entropy_BT.to(wide).masked_fill(~mask_BT.bool(), 0.0)
     return dp_size * (masked_BT.sum(-1) * weight_B.to(masked_BT)).sum()

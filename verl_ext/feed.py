@@ -33,7 +33,9 @@ class TaskFed:
 
     def _build_replay_buffer(self) -> Any:
         buffer = replay.ordered(super()._build_replay_buffer(), self.group_filter)
-        buffer.poll_interval = self.settings.poll_interval
+        hybrid = self.config.trainer.v1.get("separate_async", {}).get("hybrid_rollout", {})
+        if not hybrid.get("enable_switch"):  # which takes a wait of more than the interval for idleness
+            buffer.poll_interval = self.settings.poll_interval
         return buffer
 
     def _init_dataloader(self) -> None:

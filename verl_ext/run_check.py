@@ -32,6 +32,12 @@ def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
             "verl_ext.sampling.by_need=true needs data.dataloader_num_workers=0: other workers fetch rows ahead, with "
             "weights of steps ago, and a resumed run would fetch others"
         )
+    if _at(config, "reward.reward_model.enable") and not _at(config, "reward.reward_model.enable_resource_pool"):
+        problems.append(
+            "reward.reward_model.enable=true without a pool of its own judges apart from the reward manager, which "
+            "then reports no task; set reward.reward_model.enable_resource_pool=true and ask it from "
+            "reward.custom_reward_function.path"
+        )
     if settings.shapes_entropy:
         problems += _entropy_problems(config)
     if settings.moves_envelopes:
@@ -73,6 +79,17 @@ def _entropy_problems(config: Mapping[str, Any]) -> list[str]:
         problems.append(
             "distillation.enabled=true brings a loss of its own, which the entropy term would replace; "
             "set it to false, or entropy_coeff to 0"
+        )
+    actor = "actor_rollout_ref.actor"
+    chunked = _at(config, f"{actor}.entropy_from_logits_with_chunking")
+    if (
+        _at(config, f"{actor}.strategy") == "megatron"
+        and chunked
+        and not _at(config, "actor_rollout_ref.model.use_fused_kernels")
+    ):
+        problems.append(
+            f"{actor}.entropy_from_logits_with_chunking=true fails under Megatron as soon as the entropy has a "
+            "gradient (its chunks share memory that backward writes to); set it to false, or entropy_coeff to 0"
         )
     mode = _at(config, "trainer.v1.trainer_mode")
     if mode is not None and not str(mode).startswith("verl_ext_"):

@@ -89,17 +89,10 @@ class TaskAware(TaskFed):
         return batch
 
     def on_sample_end(self) -> None:
-        # Responses may be missing because a process died: nothing is trained on what the others left.
-        self.watch.check()
+        # Responses may be missing because a process died: nothing is trained on what the others left. Asynchronous
+        # modes generate on meanwhile, so that an answer may take its time there, which verl would take for idleness.
+        self.watch.check(timeout=1.0 if self.trainer_mode == "sync" else 0.0)
         super().on_sample_end()
-
-    def _compute_old_log_prob(self, batch: Any, metrics: dict) -> Any:
-        batch = super()._compute_old_log_prob(batch, metrics)
-        if self.shapes_entropy:
-            weight_N = self._entropy_weights(batch)
-            fields = TensorDict({ENTROPY_WEIGHT: weight_N.unsqueeze(-1)}, batch_size=len(weight_N))
-            tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
-        return batch
 
     def _entropy_weights(self, batch: Any) -> torch.Tensor:
         """Weight (N,) of each row's summed entropy in the loss; 0 where the task is inside its band."""
@@ -136,7 +129,12 @@ class TaskAware(TaskFed):
         named = dict(zip(REWARD_PARTS, (part.astype(float) for part in parts), strict=True))
         labels = batch_labels.BatchLabels(label, session, final, parts=named, memory=self.memory)
         with batch_labels.provide(labels):
-            return super()._compute_advantage(batch, metrics)
+            batch = super()._compute_advantage(batch, metrics)
+        if self.shapes_entropy:  # after verl's rejection sampling, which takes tokens out of the response masks
+            weight_N = self._entropy_weights(batch)
+            fields = TensorDict({ENTROPY_WEIGHT: weight_N.unsqueeze(-1)}, batch_size=len(weight_N))
+            tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
+        return batch
 
     def _save_checkpoint(self) -> None:
         folder = Path(self.config.trainer.default_local_dir) / f"global_step_{self.global_steps}"

@@ -65,30 +65,34 @@ def test_old_entries_go():
     assert list(recent) == list(range(5, KEPT + 5))
 
 
-ROW = {"validate": False, "step": 3, "data_source": "a", "index": 5, "session": 0}
+ROW = {"validate": False, "step": 3, "prompt": "000003-000005", "session": 0}
 
 
-@pytest.mark.parametrize("other", [{"validate": True}, {"step": 4}, {"data_source": "b"}, {"index": 6}, {"session": 1}])
+@pytest.mark.parametrize("other", [{"validate": True}, {"step": 4}, {"prompt": "000003-000006"}, {"session": 1}])
 def test_every_request_has_a_seed_of_its_own(other):
     assert request_seed(0, **ROW) != request_seed(0, **ROW | other)
     assert request_seed(0, **ROW) != request_seed(1, **ROW)
 
 
 def test_seeds_are_the_same_in_every_process_and_fit_vllm():
-    assert request_seed(0, **ROW) == 1440901487859424267
-    assert all(0 <= request_seed(0, **ROW | {"index": index}) < 2**63 for index in range(200))
+    assert request_seed(0, **ROW) == 2922888125404557866
+    assert all(0 <= request_seed(0, **ROW | {"prompt": str(index)}) < 2**63 for index in range(200))
 
 
 @pytest.mark.parametrize(
-    "mode, rollout, wanted, seeded",
+    "mode, rollout, wanted, loop, seeded",
     [
-        ("sync", "vllm", True, True),
-        ("sync", "vllm", False, False),
-        ("sync", "sglang", True, False),
-        ("colocate_async", "vllm", True, False),
+        ("sync", "vllm", True, "verl_ext_single_turn", True),
+        ("sync", "vllm", True, "single_turn_agent", True),
+        ("sync", "vllm", True, "tool_agent", False),
+        ("sync", "vllm", False, "single_turn_agent", False),
+        ("sync", "sglang", True, "single_turn_agent", False),
+        ("colocate_async", "vllm", True, "single_turn_agent", False),
     ],
 )
-def test_seed_reaches_the_request_and_leaves_the_shared_parameters_alone(monkeypatch, mode, rollout, wanted, seeded):
+def test_seed_reaches_the_request_and_leaves_the_shared_parameters_alone(
+    monkeypatch, mode, rollout, wanted, loop, seeded
+):
     got = []
 
     async def run(self, sampling_params, trajectory, **_kwargs):
@@ -104,7 +108,12 @@ def test_seed_reaches_the_request_and_leaves_the_shared_parameters_alone(monkeyp
         }
     )
     shared = {"temperature": 1.0}
-    trajectory = {"step": 3, "sample_index": torch.tensor(5), "validate": False}
-    asyncio.run(worker._run_agent_loop(shared, trajectory, data_source="a", session_id=0))
+    row = {"agent_name": loop, "data_source": "a", "session_id": 0}
+    # Rows without an index have index 0, all of them.
+    trajectory = {"step": 3, "sample_index": torch.tensor(0), "validate": False}
+    asyncio.run(worker._run_agent_loop(shared, trajectory, uid=ROW["prompt"], **row))
     assert got[0].get("seed") == (request_seed(0, **ROW) if seeded else None)
+    trajectory |= {"sample_index": torch.tensor(5), "validate": True}
+    asyncio.run(worker._run_agent_loop(shared, trajectory, uid="random", **row))
+    assert got[1].get("seed") == (request_seed(0, **ROW | {"validate": True, "prompt": "a|5"}) if seeded else None)
     assert shared == {"temperature": 1.0}

@@ -22,6 +22,7 @@ def checkpoint(root, step):
 
 def settings(root, **trainer):
     block = {"default_local_dir": str(root), "resume_mode": "auto", "resume_from_path": None}
+    block |= {"nnodes": 1, "n_gpus_per_node": 1}
     return OmegaConf.create({"trainer": block | {"v1": {"trainer_mode": "verl_ext_sync"}} | trainer})
 
 
@@ -124,3 +125,14 @@ def test_a_large_header_is_not_read(tmp_path):
     folder = checkpoint(tmp_path, 1)
     (folder / "actor" / "x.safetensors").write_bytes(b"\xff" * 64)
     assert any("x.safetensors" in problem for problem in damage(folder))
+
+
+@pytest.mark.parametrize("mode", ["auto", "resume_path"])
+def test_a_checkpoint_of_other_ranks_is_refused(tmp_path, mode):
+    folder = checkpoint(tmp_path, 2)
+    (folder / "actor" / "fsdp_config.json").write_text('{"FSDP_version": 2, "world_size": 8}')
+    config = settings(tmp_path, resume_mode=mode, resume_from_path=str(folder))
+    with pytest.raises(ValueError, match=r"global_step_2 was written by 8 ranks, the run has 1 .*model_merger"):
+        settle(config)
+    config.trainer.update({"nnodes": 2, "n_gpus_per_node": 4})
+    assert settle(config) is None

@@ -288,6 +288,14 @@ def test_a_sound_run_passes():
         ({"algorithm.filter_groups.enable": True}, "use accuracy"),
         ({"algorithm.filter_groups": {"enable": True, "metric": "score"}}, "use accuracy"),
         ({"algorithm.rollout_correction.bypass_mode": True}, "bypass_mode"),
+        ({"reward.reward_model.enable": True}, "enable_resource_pool=true"),
+        (
+            {
+                "actor_rollout_ref.actor.strategy": "megatron",
+                "actor_rollout_ref.actor.entropy_from_logits_with_chunking": True,
+            },
+            "fails under Megatron",
+        ),
         ({"trainer.v1.trainer_mode": "sync"}, "use verl_ext_sync"),
         ({"algorithm.g2rpo.tie_epsilonn": 0.1}, "'tie_epsilon'"),
         ({"trainer.use_v1": False}, "legacy trainer"),
@@ -320,6 +328,8 @@ def test_parts_that_cannot_work_together_are_refused(changes, message):
         {"algorithm.filter_groups": {"enable": True, "metric": "accuracy"}},
         {"verl_ext.sampling": {"weights": {"docvqa": 2}}, "data.dataloader_num_workers": 8},
         {"trainer.v1.trainer_mode": "sync", "verl_ext.defaults.entropy_band": None},
+        {"reward.reward_model": {"enable": True, "enable_resource_pool": True}},
+        {"actor_rollout_ref.actor": {"strategy": "fsdp2", "entropy_from_logits_with_chunking": True}},
     ],
 )
 def test_parts_that_can_work_together_are_not_refused(changes):

@@ -170,3 +170,9 @@ def test_masked_tokens_that_are_no_numbers_leave_loss_and_gradient_clean():
     term.backward()
     assert term.item() == 3.0
     assert entropy.grad.tolist() == [[6.0, 0.0]]
+
+
+def test_a_weight_below_the_smallest_half_counts():
+    entropy = torch.full((1, 4), 0.5, dtype=torch.float16, requires_grad=True)
+    term = entropy_term(entropy, torch.ones(1, 4), torch.tensor([1e-8]), dp_size=1)
+    assert term.item() == pytest.approx(2e-8)
