@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from PIL import Image
 from verl.utils.dataset.rl_dataset import RLHFDataset
 
+logger = logging.getLogger(__name__)
+
 
 class NamedRows(RLHFDataset):
+    def maybe_filter_out_long_prompts(self, dataframe: Any = None) -> Any:
+        """verl's filter also drops rows that it cannot read, and says so in its traceback alone."""
+        kept = super().maybe_filter_out_long_prompts(dataframe)
+        if out := len(dataframe) - len(kept):
+            logger.warning(
+                "%d of %d rows are left out: their prompts are over data.max_prompt_length=%d, or could not be read "
+                "(`python -m data_prep check FILE --processor MODEL` names which)",
+                *(out, len(dataframe), self.max_prompt_length),
+            )
+        return kept
+
     def __getitem__(self, item: int) -> dict[str, Any]:
         try:
             row = super().__getitem__(item)

@@ -105,3 +105,17 @@ def test_a_broken_image_is_named_by_its_row(tmp_path, part):
     source, index = ROWS[2]["data_source"], ROWS[2]["extra_info"]["index"]
     with pytest.raises(ValueError, match=rf"row 2 of .*a\.parquet \({source}/{index}\) cannot be made a prompt"):
         rows[2]
+
+
+def test_rows_that_verls_filter_drops_are_counted(tmp_path, caplog):
+    from verl_ext.named_rows import NamedRows
+    from verl_ext.tiny_model.build import build_processor
+    from verl_ext.tiny_model.tokenizer import train_tokenizer
+
+    tokenizer = train_tokenizer(row["prompt"][0]["content"] for row in ROWS)
+    processor = build_processor(tokenizer)
+    settings = {"cache_dir": str(tmp_path / "cache"), "filter_overlong_prompts": True, "max_prompt_length": 4096}
+    settings |= {"filter_overlong_prompts_workers": None}
+    path = written(tmp_path / "a.parquet", spoil("head"))
+    assert len(NamedRows(str(path), tokenizer, OmegaConf.create(settings), processor)) == 3
+    assert "1 of 4 rows are left out" in caplog.text and "max_prompt_length=4096" in caplog.text
