@@ -45,7 +45,8 @@ class RewardSettings:
     """Where the length part counts: "correct" where accuracy >= 0.5, "positive" where accuracy > 0 (a box with IoU 0.2
     is paid for its length too), "always" everywhere (a wrong answer of the right length earns w_l)."""
     length_scope: str = "response"
-    """Tokens that the envelope sees: "response" all of them, "thinking" those that begin before the last `<answer>`."""
+    """Tokens that the envelope sees: "response" all of them, "thinking" those that begin before the last `<answer>`.
+    What tools wrote into a response of several turns counts too: verl's reward call does not tell it apart."""
     length_of_truncated: bool = False
     """Whether a response cut off at the limit can earn the length part."""
     envelope: Envelope | None = None
