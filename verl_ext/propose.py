@@ -2,9 +2,9 @@
 
     python -m verl_ext.propose RUN [--out overrides.yaml]
 
-Reads RUN/metrics.jsonl and, if there, every RUN/validation/*.jsonl and RUN/rollout/*.jsonl whose lines hold `task`,
-`accuracy`, a token count and `truncated`. Prints a table of the figures, the Hydra overrides, and the YAML block that
-`--out` writes.
+Reads RUN/metrics.jsonl and, if there, every RUN/validation/*.jsonl, whose lines hold `task`, `accuracy`, a token count
+and `truncated` (verl's files of rollouts do not hold what the reward returned). Prints a table of the figures, the
+Hydra overrides, and the YAML block that `--out` writes.
 
 - Envelope: from 20 correct responses on, the target that an automatic envelope would have for their lengths
   (verl_ext/auto_envelope.py); with fewer, the same margins round the mean length in training, up to its 95th
@@ -78,7 +78,7 @@ def training_series(path: Path) -> dict[str, dict[str, list[float]]]:
 def correct_lengths(run: Path) -> dict[str, list[int]]:
     """{task: lengths in tokens of right answers that were not cut off} over all steps."""
     lengths: dict[str, list[int]] = defaultdict(list)
-    for path in sorted((*run.glob("validation/*.jsonl"), *run.glob("rollout/*.jsonl"))):
+    for path in sorted(run.glob("validation/*.jsonl")):
         for _number, row in read_jsonl(path):
             tokens = (row or {}).get("length_tokens", (row or {}).get("response_tokens"))
             if tokens is None or tokens < 0 or "task" not in row or row.get("truncated"):

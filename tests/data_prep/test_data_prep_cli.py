@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from data_prep import prepare_command
 from data_prep.__main__ import main
+from data_prep.benchmarks import find_source
 
 
 def test_list_names_every_task(capsys):
@@ -107,6 +111,31 @@ def test_a_benchmark_from_a_file(tmp_path, capsys):
 def test_strict_tells_scripts_that_rows_are_missing(tmp_path):
     assert main(prepare(made_up(tmp_path), tmp_path / "out", "--strict")) == 3
     assert main(prepare(made_up(tmp_path), tmp_path / "two", "--strict", "--limit", "2")) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "value", "default"),
+    [
+        ("--input=rows.json", "input", Path("rows.json"), None),
+        ("--revision=v1.0", "revision", "v1.0", None),
+        ("--images=paths", "images", "paths", "bytes"),
+        ("--image-root=pictures", "image_root", Path("pictures"), None),
+        ("--min-pixels=1", "min_pixels", 1, 3136),
+        ("--max-pixels=9999", "max_pixels", 9999, 1048576),
+        ("--thinking-tag=think", "thinking_tag", "think", "thinking"),
+        ("--categories=document", "categories", ("document",), ()),
+        ("--limit=7", "limit", 7, None),
+        ("--on-error=stop", "stop_on_error", True, False),
+        ("--workers=5", "workers", 5, 2),
+    ],
+)
+def test_options_reach_the_work(option, field, value, default):
+    parser = argparse.ArgumentParser()
+    prepare_command.add_arguments(parser)
+    for options, expected in (([option], value), ([], default)):
+        arguments = parser.parse_args(["mmstar", "--out", "out", *options])
+        (job,) = prepare_command.jobs(arguments, find_source("mmstar"))
+        assert getattr(job, field) == expected
 
 
 @pytest.mark.parametrize(

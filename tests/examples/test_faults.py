@@ -1,5 +1,6 @@
 """faults.py without the pipeline: what counts as holding, what is damaged, and a fault in a run that costs nothing."""
 
+import contextlib
 import json
 import shutil
 import sys
@@ -120,18 +121,15 @@ def test_every_case_has_one_fault_and_a_row_in_the_table():
 def test_a_small_disk_is_full_and_grows(tmp_path):
     if not shutil.which("unshare"):
         pytest.skip("no unshare")
-    try:
-        with small_disk(tmp_path / "disk", 2**20) as disk:
-            write = [
-                *disk.inside,
-                sys.executable,
-                "-c",
-                f"open({str(tmp_path / 'disk' / 'x')!r}, 'wb').write(b'x' * 2**21)",
-            ]
-            assert fault_runs.subprocess.run(write, capture_output=True, text=True).stderr.count("No space left")
-            disk.resize(2**22)
-            assert fault_runs.subprocess.run(write).returncode == 0
-            assert (disk.outside_view / "x").stat().st_size == 2**21
-            assert not (tmp_path / "disk" / "x").exists()
-    except RuntimeError as error:
-        pytest.skip(str(error))
+    with contextlib.ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disk(tmp_path / "disk", 2**20))
+        except RuntimeError as error:
+            pytest.skip(str(error))
+        script = f"open({str(tmp_path / 'disk' / 'x')!r}, 'wb').write(b'x' * 2**21)"
+        write = [*disk.inside, sys.executable, "-c", script]
+        assert fault_runs.subprocess.run(write, capture_output=True, text=True).stderr.count("No space left")
+        disk.resize(2**22)
+        assert fault_runs.subprocess.run(write).returncode == 0
+        assert (disk.outside_view / "x").stat().st_size == 2**21
+        assert not (tmp_path / "disk" / "x").exists()

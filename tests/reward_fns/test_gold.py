@@ -38,6 +38,14 @@ def test_nothing_and_prose_earn_nothing(row: Row) -> None:
         assert (found["accuracy"], found["score"]) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if TASKS[row.task].structure], ids=lambda row: row.task)
+@pytest.mark.parametrize("answer", ["on the left", "{}"])
+def test_an_answer_that_is_not_the_json_of_its_task_earns_no_structure(row: Row, answer: str) -> None:
+    response = f"<thinking>t</thinking><answer>{answer}</answer>"
+    found = compute_score(row.task, response, row.truth, {"info": row.info})
+    assert (found["format"], found["structure"]) == (1.0, 0.0)
+
+
 UNVERIFIABLE = [
     Row("mathverse", "C\nD", "C", {"question_type": "multi-choice"}),
     Row("mathverse", "Yes, because the sides are equal", "Yes", {"question_type": "free-form"}),

@@ -40,13 +40,20 @@ def test_grounding(task: str, given: Any, truth: Any, official: float, reward: f
     assert verdict.reward == pytest.approx(reward), why
 
 
-def test_structure_counts_the_wanted_frames() -> None:
-    structure = TASKS["tracking"].structure
+@pytest.mark.parametrize(("task", "truth"), [("tracking", TRACK), ("spatial_temporal_grounding", EVENT)])
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        (TRACK["boxes"], 1.0),
+        ({"1": BOX}, 0.625),
+        ({str(n): BOX for n in range(200)}, 0.51),
+        ({"1": [0, 0, 0, 0]}, 0.0),
+    ],
+)
+def test_structure_counts_the_wanted_frames(task: str, truth: Any, boxes: Any, expected: float) -> None:
+    structure = TASKS[task].structure
     assert structure is not None
-    assert structure(json.dumps(TRACK), json.dumps(TRACK), {}) == 1.0
-    assert structure(json.dumps({"boxes": {"1": BOX}}), json.dumps(TRACK), {}) == 0.625
-    assert structure(json.dumps({"boxes": {str(n): BOX for n in range(200)}}), json.dumps(TRACK), {}) == 0.51
-    assert structure('{"boxes": {"1": [0, 0, 0, 0]}}', json.dumps(TRACK), {}) == 0.0
+    assert structure(json.dumps({**truth, "boxes": boxes}), json.dumps(truth), {}) == expected
 
 
 def test_a_truth_that_is_no_object_is_an_error() -> None:

@@ -90,6 +90,7 @@ RELAXED = [
     ("$1234", "1234", 0, 1, "nor is a currency"),
     ("1910", "2010", 1, 0, "years are within 5 %"),
     ("2010", "2010", 1, 1, "the year itself"),
+    ("1988", "1,987", 0, 1, "no year has a comma"),
     ("0.0", "0", 0, 1, "gold 0 is compared as text in the source"),
     ("0", "0", 1, 1, "gold 0"),
     ("0.0001", "0", 0, 0, "gold 0 has no relative error"),
@@ -119,6 +120,11 @@ def test_relaxed(answer: str, truth: str, official: float, reward: float, why: s
     verdict = verify("bar_value", answer, truth)
     assert verdict.official == official, why
     assert verdict.reward == pytest.approx(reward), why
+
+
+@pytest.mark.parametrize("gold", [1499, 1500, 1850, 1987, 2100, 2101])
+def test_golds_that_can_be_years_are_exact(gold: int) -> None:
+    assert verify("bar_value", str(gold + 1), str(gold)).reward == float(gold in (1499, 2101))
 
 
 def test_dense_reward_falls_with_the_error() -> None:

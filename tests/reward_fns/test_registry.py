@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reward_fns import registry
-from reward_fns.registry import TASKS, Task, register, resolve_task, verify
+from reward_fns.registry import TASKS, Task, labels, register, resolve_task, verify
 from reward_fns.text import verify_word
 
 
@@ -17,6 +17,19 @@ def test_names_resolve_whatever_their_spelling(name: str) -> None:
 
 def test_the_task_of_the_row_wins_over_its_source() -> None:
     assert resolve_task("offline/arithmetic", {"task": "digit_sum"}).name == "digit_sum"
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ({"task": "numerical"}, ("numerical", "chart_vqa")),
+        ({"task": "Numerical", "category": "math_vqa"}, ("numerical", "math_vqa")),
+        ({"task": "birds"}, ("birds", "general_vqa")),
+        ({"category": "document"}, ("own/set", "document")),
+    ],
+)
+def test_what_a_row_counts_under(extra: dict[str, str], expected: tuple[str, str]) -> None:
+    assert labels("own/set", extra) == expected
 
 
 @pytest.mark.parametrize(("source", "extra"), [("offline/bar_valu", None), ("offline/bar_value", {"task": "bar_valu"})])

@@ -138,6 +138,11 @@ def test_unverifiable_rows_are_marked() -> None:
     assert (found["verifiable"], found["acc"], found["accuracy"]) == (False, 0.0, 0.0)
 
 
+@pytest.mark.parametrize(("own", "counted"), [({"category": "math_vqa"}, "math_vqa"), ({}, "chart_vqa")])
+def test_the_category_of_the_row_goes_before_that_of_its_task(own: dict[str, str], counted: str) -> None:
+    assert score("numerical", respond("1"), "1", **own)["category"] == counted
+
+
 def test_a_fault_of_the_row_names_it() -> None:
     with pytest.raises(VerifierError, match=r"task arithmetic, row 7 of offline/arithmetic.*'x'"):
         score("arithmetic", respond("1"), "x")

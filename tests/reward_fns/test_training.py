@@ -77,6 +77,12 @@ def test_training(task: str, answer: str, truth: str, official: float, reward: f
     assert bool(verdict.note) is (verdict.reward != 1)
 
 
+@pytest.mark.parametrize("gold", [1499, 1500, 1850, 1987, 2100, 2101])
+def test_whole_golds_that_can_be_years_earn_no_near_miss(gold: int) -> None:
+    expected = 0.5 * (1 - 20 / gold) if gold in (1499, 2101) else 0.0
+    assert verify("numerical", str(gold + 1), str(gold)).reward == pytest.approx(expected)
+
+
 def test_regression_falls_with_the_error() -> None:
     rewards = [verify("regression", str(100 + error), "100").reward for error in range(60)]
     assert rewards == sorted(rewards, reverse=True)

@@ -108,6 +108,18 @@ def test_modes_that_prefetch_need_their_queue(tmp_path):
     assert "transfer_queue" in damage(folder, asynchronous=True)[0]
 
 
+@pytest.mark.parametrize("mode", ["sync", "verl_ext_sync", "colocate_async", "verl_ext_separate_async"])
+def test_whether_a_queue_is_needed_follows_the_mode(tmp_path, mode):
+    folder = checkpoint(tmp_path, 2)
+    (tmp_path / TRACKER).write_text("1")
+    config = settings(tmp_path, v1={"trainer_mode": mode}, resume_mode="resume_path", resume_from_path=str(folder))
+    if mode.endswith("async"):
+        with pytest.raises(ValueError, match="transfer_queue is missing"):
+            settle(config)
+    else:
+        assert settle(config) is None
+
+
 def test_a_checkpoint_of_the_synchronous_trainer_has_no_queue(tmp_path):
     """A mode that prefetches goes on from it."""
     checkpoint(tmp_path, 1), checkpoint(tmp_path, 2)

@@ -296,6 +296,7 @@ def test_a_sound_run_passes():
             },
             "fails under Megatron",
         ),
+        ({"distillation.enabled": True}, "distillation.enabled"),
         ({"trainer.v1.trainer_mode": "sync"}, "use verl_ext_sync"),
         ({"algorithm.g2rpo.tie_epsilonn": 0.1}, "'tie_epsilon'"),
         ({"trainer.use_v1": False}, "legacy trainer"),
@@ -325,6 +326,7 @@ def test_parts_that_cannot_work_together_are_refused(changes, message):
     [
         {"algorithm.use_kl_in_reward": True, "algorithm.adv_estimator": "grpo"},
         {"algorithm.rollout_correction.bypass_mode": True, "verl_ext.defaults.entropy_coeff": 0},
+        {"distillation.enabled": True, "verl_ext.defaults.entropy_coeff": 0},
         {"algorithm.filter_groups": {"enable": True, "metric": "accuracy"}},
         {"verl_ext.sampling": {"weights": {"docvqa": 2}}, "data.dataloader_num_workers": 8},
         {"trainer.v1.trainer_mode": "sync", "verl_ext.defaults.entropy_band": None},

@@ -7,10 +7,13 @@ import pytest
 from omegaconf import OmegaConf
 from verl.trainer.config import AlgoConfig
 from verl.utils.config import omega_conf_to_dataclass
+from verl.utils.dataset.rl_dataset import get_dataset_class
+from verl.utils.import_utils import load_class_from_fqn
 
 from reward_fns.registry import TASKS
 from verl_ext import config as settings_of
 from verl_ext import main_ppo
+from verl_ext.agent_loop import CachedAgentLoopManager, SeededAgentLoopManager
 
 QUICKSTART = ("+machine=cpu", "+recipe=quickstart", "actor_rollout_ref.model.path=none", "data.max_response_length=96")
 
@@ -26,6 +29,15 @@ def test_verl_and_our_keys_take_overrides_alike(compose_config):
 
 def main_ppo_settings(config):
     return settings_of.check(OmegaConf.to_container(config, resolve=True), known_tasks=TASKS)
+
+
+@pytest.mark.parametrize("machine, manager", [((), SeededAgentLoopManager), (QUICKSTART, CachedAgentLoopManager)])
+def test_verl_loads_our_data_set_and_agent_loops(compose_config, machine, manager):
+    config = compose_config("actor_rollout_ref.model.path=none", *machine)
+    data = get_dataset_class(config.data)
+    assert (data.__module__, data.__name__) == ("verl_ext.named_rows", "NamedRows")
+    name = config.actor_rollout_ref.rollout.agent.agent_loop_manager_class
+    assert load_class_from_fqn(name, "AgentLoopManager") is manager
 
 
 def test_all_problems_come_in_one_message_before_ray(compose_config):

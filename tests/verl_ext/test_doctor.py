@@ -90,9 +90,6 @@ FAULTS = {
     "stock trainer": (("trainer.v1.trainer_mode=sync",), "does not shape entropy"),
     "envelope out of reach": (("+verl_ext.tasks.bar_value.envelope=[100,200,300,400]",), "pays nothing"),
     "batch and mini-batch": (("actor_rollout_ref.actor.ppo_mini_batch_size=3",), "no multiple"),
-    "tensor parallel": (("actor_rollout_ref.rollout.tensor_model_parallel_size=2",), "no multiple of rollout.tensor"),
-    "micro-batch too small": (("actor_rollout_ref.actor.ppo_max_token_len_per_gpu=100",), "does not hold one prompt"),
-    "vLLM's length too small": (("actor_rollout_ref.rollout.max_model_len=200",), "max_model_len"),
     "GPUs that are not there": (("trainer.device=cuda",), "0 GPUs are visible"),
     "prompts too long": (("data.max_prompt_length=8",), "prompt length"),
     "batch larger than the data": (
@@ -104,7 +101,6 @@ FAULTS = {
     "missing model": (("actor_rollout_ref.model.path=/nowhere/model",), "is not there"),
     "misspelt override": (("data.train_bach_size=4",), "do not compose"),
     "thinking tag": (("verl_ext.thinking_tag=think",), "do not ask for <think>"),
-    "token mean": (("actor_rollout_ref.actor.loss_agg_mode=token-mean",), "outweigh"),
 }
 
 
@@ -290,6 +286,14 @@ def test_logits_of_a_micro_batch(setup, actor, fused, bytes_each):
     loaded, _ = model.load_config(run)
     gigabytes = loaded.text_config.vocab_size * 2**20 * bytes_each / 2**30
     assert f"logits of a micro-batch {gigabytes:.1f}" in next(model.estimate(run, loaded)).message
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.85, False), (0.86, True)])
+def test_a_share_of_the_gpu_that_leaves_the_trainer_little(setup, share, warned):
+    rollout = f"actor_rollout_ref.rollout.gpu_memory_utilization={share}"
+    run = command.OmegaConf.to_container(command.compose_run(overrides(setup, rollout)), resolve=True)
+    found = model.estimate(run, model.load_config(run)[0], gpu_memory=80.0)
+    assert [one.level for one in found if "leaves little for the trainer" in one.message] == ["warning"] * warned
 
 
 def test_exit_code_and_json(setup, capsys, monkeypatch):

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from verl.trainer.config import AlgoConfig
 from verl.trainer.ppo.core_algos import get_adv_estimator_fn
 
-from verl_ext import batch_labels
+from verl_ext import batch_labels, estimator
 
 
 def advantages(rewards, *, mask=None, index=None, config=None, tokens=3):
@@ -22,18 +22,9 @@ def advantages(rewards, *, mask=None, index=None, config=None, tokens=3):
     return values
 
 
-@pytest.mark.parametrize(
-    "rewards, expected",
-    [
-        ([0, 0, 0, 0, 1], [-0.32, -0.32, -0.32, -0.32, 1.28]),
-        ([0, 0, 1, 1, 1], [-0.90, -0.90, 0.60, 0.60, 0.60]),
-        ([0.1, 0.1, 0.1, 0.2, 1.0], [-0.60, -0.60, -0.60, 0.52, 1.28]),
-        ([0.81, 0.81, 0.82, 0.82, 0.83], [-0.90, -0.90, 0.26, 0.26, 1.28]),
-    ],
-)
-def test_worked_values_of_the_paper(rewards, expected):
-    values = advantages(rewards)
-    np.testing.assert_allclose(values[:, 0], expected, atol=1e-2)
+def test_a_worked_value_of_the_paper_stands_on_every_token():
+    values = advantages([0.1, 0.1, 0.1, 0.2, 1.0])
+    np.testing.assert_allclose(values[:, 0], [-0.60, -0.60, -0.60, 0.52, 1.28], atol=1e-2)
     assert torch.equal(values, values[:, :1].expand_as(values))
 
 
@@ -126,3 +117,28 @@ def test_ema_moments_stay_in_the_trainers_memory():
     with batch_labels.provide(labelled([0.0, 0.0], ["a", "a"], ["x", "x"], memory=memory)):
         assert estimate("ema_grpo", [0.0, 0.0], ["a", "a"]).abs().max() == 0
     assert memory["ema_grpo"]["x"] == pytest.approx((0.495, 0.495))
+
+
+def test_ema_settings_reach_the_estimator():
+    """Without decay the batch's own deviation counts, not that of the memory."""
+    memory = {"ema_grpo": {"x": (0.0, 100.0)}}
+    with batch_labels.provide(labelled([0.0, 1.0], ["a", "a"], ["x", "x"], memory=memory)):
+        values = estimate("ema_grpo", [0.0, 1.0], ["a", "a"], config={"ema_grpo": {"decay": 0}})
+    np.testing.assert_allclose(values, [-1, 1], atol=1e-4)
+
+
+def test_without_a_trainer_of_ours_moments_live_as_long_as_the_process(monkeypatch):
+    monkeypatch.setattr(estimator, "_process_memory", {})
+    estimate("ema_grpo", [0.0, 1.0], ["a", "a"])
+    later = estimate("ema_grpo", [0.0, 2.0], ["a", "a"])
+    np.testing.assert_allclose(later[1], 1 / (0.515 - 0.505**2) ** 0.5, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["g2rpo", "g2rpo_gdpo"])
+def test_the_success_floor_looks_at_the_accuracy_and_not_at_the_reward(name):
+    config = {"g2rpo": {"success_floor": 0.5, "components": {"format": 1.0}}}
+    rewards, groups = [0.6, 0.7, 0.8, 0.9], ["a"] * 4
+    parts = {"accuracy": np.array([0.0, 0.0, 1.0, 0.0]), "format": np.array(rewards)}
+    with batch_labels.provide(labelled(rewards, groups, ["x"] * 4, parts=parts)):
+        values = estimate(name, rewards, groups, config=config)
+    assert (values > 0).tolist() == [False, False, True, False]

@@ -8,6 +8,7 @@ from statistics import NormalDist, mean, pstdev, stdev
 
 import pytest
 import torch
+from verl.trainer.ppo import core_algos
 
 from verl_ext.g2rpo import G2RPOSettings, g2rpo_scores
 from verl_ext.g2rpo_gdpo import g2rpo_gdpo_scores
@@ -144,13 +145,13 @@ def test_parity_with_an_independent_formula(name, options, expected):
 def test_parity_table_for_the_reader():
     """`pytest -s -k parity_table` prints it."""
     print(f"\n{'setting':<34} {'largest difference':>18}")
-    for name, options, expected in PARITY:
-        print(f"{name:<34} {difference(options, expected):>18.1e}")
+    differences = {name: difference(options, expected) for name, options, expected in PARITY}
+    print("\n".join(f"{name:<34} {found:>18.1e}" for name, found in differences.items()))
+    assert max(differences.values()) < 1e-6
 
 
 @pytest.mark.parametrize(("map_name", "by_std"), [("zscore_sample", True), ("centre", False)])
 def test_equals_verl_s_own_grpo(map_name, by_std):
-    core_algos = pytest.importorskip("verl.trainer.ppo.core_algos")
     generator = torch.Generator().manual_seed(0)
     reward_N, group_N = torch.rand(96, generator=generator), torch.arange(96) // 8
     token_rewards = torch.zeros(96, 3).index_fill_(1, torch.tensor([2]), 1.0) * reward_N[:, None]
@@ -161,21 +162,27 @@ def test_equals_verl_s_own_grpo(map_name, by_std):
     torch.testing.assert_close(ours.float(), theirs[:, 0], atol=1e-5, rtol=0)
 
 
-def test_a_task_s_own_tie_epsilon_holds_for_it_alone():
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_task_s_own_tie_epsilon_holds_for_it_alone(parts):
     reward_N = torch.tensor([0.71, 0.74, 0.1, 0.71, 0.74, 0.1])
     group_N = torch.tensor([0, 0, 0, 1, 1, 1])
-    settings = G2RPOSettings(task_tie_epsilon={"box": 0.05}, task_map="none")
-    scores = g2rpo_scores(reward_N, group_N, group_N, settings=settings, task_names=["box", "text"]).scores_N
+    settings = G2RPOSettings(task_tie_epsilon={"box": 0.05}, task_map="none", components={"accuracy": 1.0})
+    estimate, given = (g2rpo_gdpo_scores, {"accuracy": reward_N}) if parts else (g2rpo_scores, reward_N)
+    scores = estimate(given, group_N, group_N, settings=settings, task_names=["box", "text"]).scores_N
     assert scores[0] == scores[1]
     assert scores[3] < scores[4]
 
 
 def test_success_floor_looks_at_the_accuracy_where_it_is_given():
     reward_N, accuracy_N = torch.tensor([0.1, 0.2, 0.3, 0.6]), torch.tensor([0.0, 0.0, 0.0, 0.0])
-    settings = G2RPOSettings(success_floor=0.5)
+    settings = G2RPOSettings(success_floor=0.5, components={"format": 1.0})
     group_N = torch.zeros(4, dtype=torch.long)
     assert (g2rpo_scores(reward_N, group_N, settings=settings, success_N=accuracy_N).scores_N <= 0).all()
     assert (g2rpo_scores(reward_N, group_N, settings=settings).scores_N > 0).sum() == 1
+    parts = {"format": reward_N, "accuracy": accuracy_N}
+    assert (g2rpo_gdpo_scores(parts, group_N, settings=settings).scores_N <= 0).all()
+    del parts["accuracy"]
+    assert (g2rpo_gdpo_scores(parts, group_N, settings=settings).scores_N > 0).sum() == 1
 
 
 def test_a_rank_map_forgets_the_scale_that_centring_keeps():

@@ -57,6 +57,15 @@ def test_gold_answers_score_100_beside_the_paper(prepared, tmp_path, capsys):
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == len(rows)
 
 
+@pytest.mark.parametrize(("tag", "format_share"), [("think", 1.0), ("thinking", 0.0)])
+def test_the_thinking_tag_reaches_the_format(prepared, tmp_path, capsys, tag, format_share):
+    data, rows = prepared
+    stored = answers(tmp_path / "a.jsonl", rows, lambda row: gold_response(row).replace("thinking>", "think>"))
+    run(capsys, "score", stored, "--data", data, "--out", tmp_path / "out.jsonl", "--thinking-tag", tag)
+    found = {json.loads(line)["format"] for line in (tmp_path / "out.jsonl").read_text().splitlines()}
+    assert found == {format_share}
+
+
 def test_a_scored_file_gives_the_same_table_again(prepared, tmp_path, capsys):
     data, rows = prepared
     wrong = answers(tmp_path / "a.jsonl", rows, lambda row: "<thinking>x</thinking><answer>A</answer>")
@@ -64,6 +73,18 @@ def test_a_scored_file_gives_the_same_table_again(prepared, tmp_path, capsys):
     assert run(capsys, "table", tmp_path / "out.jsonl", "--data", data) == first
     assert "mmstar" in first
     assert any(line.startswith("mmstar") and line.split()[1] == "50.0" for line in first.splitlines())
+
+
+def test_the_papers_figures():
+    """Copied once more from arXiv 2604.08539; "-" where it gives none."""
+    said = """
+        mmmu 60.2 71.6 mmbench 85.1 88.2 mmstar 68.5 73.8 mathvista 74.2 79.5 chartqa 82.8 87.4 charxiv 44.5 53.0
+        docvqa - 96.7 ocrbench - 911 infovqa - 86.4 embspatial - 83.1 refspatial 43.9 44.6 robospatial - 63.2
+        refcoco - 93.4 refcoco+ - 88.2 refcocog - 90.4
+    """
+    names, before, after = (said.split()[at::3] for at in range(3))
+    found = [tuple(None if one == "-" else float(one) for one in pair) for pair in zip(before, after, strict=True)]
+    assert dict(zip(names, found, strict=True)) == evaluate.PAPER
 
 
 def test_rows_without_an_answer_are_counted(prepared, tmp_path, capsys):

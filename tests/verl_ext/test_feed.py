@@ -10,8 +10,9 @@ from verl.trainer.ppo.v1 import get_trainer_cls
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from verl_ext import batch_rows, feed
+from verl_ext.sampler import SamplingSettings, TaskSampler
 
-ROWS = [{"task": "big", "index": row} for row in range(9)] + [{"task": "small", "index": row} for row in range(3)]
+ROWS = [{"task": "big", "index": row} for row in range(10)] + [{"task": "small", "index": row} for row in range(3)]
 KEYS = [f"000001-{prompt:06d}_{session}_0" for prompt in range(2) for session in range(2)]
 
 
@@ -25,7 +26,10 @@ class Data(list):
 def made(compose_config, tmp_path, monkeypatch):
     def init_dataloader(self):
         self.train_dataset = Data(ROWS)
-        self.train_dataloader = StatefulDataLoader(self.train_dataset, batch_size=4, drop_last=True, collate_fn=list)
+        workers = self.config.data.dataloader_num_workers
+        self.train_dataloader = StatefulDataLoader(
+            self.train_dataset, batch_size=4, drop_last=True, collate_fn=list, num_workers=workers
+        )
 
     def step(self, _metrics, _timing):
         self.group_filter.judge("big", [0, 0])
@@ -61,7 +65,16 @@ def test_verls_loader_is_kept_without_sampling(made):
 def test_loader_follows_the_weights_and_keeps_verls_settings(made):
     trainer = made("verl_ext.sampling.base=equal")
     batches = tasks_of(trainer.train_dataloader)
-    assert [batch.count("small") for batch in batches] == [2, 2, 2]
+    assert [batch.count("small") for batch in batches] == [2, 2, 2], "a thirteenth row makes no batch"
+    assert made("verl_ext.sampling.base=equal", "data.dataloader_num_workers=3").train_dataloader.num_workers == 3
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_seed_of_the_data_decides_the_order(made, seed):
+    trainer = made("verl_ext.sampling.base=equal", f"data.seed={seed}")
+    tasks = [row["task"] for row in ROWS]
+    expected = list(TaskSampler(tasks, SamplingSettings(base="equal"), seed=seed))
+    assert [row for batch in trainer.train_dataloader for row in batch] == [ROWS[row] for row in expected[:12]]
 
 
 def test_a_step_learns_need_before_its_checkpoint_and_reports_what_was_dropped(made):

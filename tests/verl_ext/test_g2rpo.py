@@ -9,7 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from verl_ext.ema_grpo import ema_grpo_scores
 from verl_ext.g2rpo import G2RPOResult, G2RPOSettings, g2rpo_scores
+from verl_ext.g2rpo_gdpo import g2rpo_gdpo_scores
 from verl_ext.ranked_rows import rows_with_tokens
 from verl_ext.ranking import factorize
 
@@ -23,6 +25,20 @@ def run(groups: list[list[float]], tasks: list[int] | None = None, **options) ->
     ids = torch.tensor([g for g, group in enumerate(groups) for _ in group], dtype=torch.long)
     task_N = None if tasks is None else torch.tensor(tasks)[ids]
     return g2rpo_scores(rewards, ids, task_N, **options)
+
+
+def scores_of(estimator: str, rewards: torch.Tensor, group_N: torch.Tensor, **where: torch.Tensor) -> torch.Tensor:
+    """What the estimators share, with one reward part and one task."""
+    if estimator == "g2rpo":
+        return g2rpo_scores(rewards, group_N, **where).scores_N
+    if estimator == "g2rpo_gdpo":
+        settings = G2RPOSettings(components={"accuracy": 1.0})
+        return g2rpo_gdpo_scores({"accuracy": rewards}, group_N, settings=settings, **where).scores_N
+    task_N = torch.zeros_like(group_N)
+    return ema_grpo_scores(rewards, group_N, task_N, task_names=["t"], moments={}, **where).scores_N
+
+
+every_estimator = pytest.mark.parametrize("estimator", ["g2rpo", "g2rpo_gdpo", "ema_grpo"])
 
 
 def twin_map(values: list[float], epsilon: float) -> list[float]:
@@ -168,15 +184,16 @@ def test_empty_batch():
     assert result.scores_N.shape == (0,)
 
 
-def test_padding_rows_take_no_rank_and_may_hold_anything():
+@every_estimator
+def test_padding_rows_take_no_rank_and_may_hold_anything(estimator):
     rewards = torch.tensor([0.0, float("nan"), 1.0, 0.5, -9.0])
     group_N = torch.tensor([0, 0, 0, 0, 5])
     valid_N = torch.tensor([True, False, True, True, False])
-    result = g2rpo_scores(rewards, group_N, valid_N=valid_N)
-    alone = g2rpo_scores(rewards[valid_N], group_N[valid_N])
-    assert result.scores_N[valid_N].tolist() == alone.scores_N.tolist()
-    assert result.scores_N[~valid_N].tolist() == [0.0, 0.0]
-    assert not result.zero_signal_N[~valid_N].any()
+    scores = scores_of(estimator, rewards, group_N, valid_N=valid_N)
+    assert scores[valid_N].tolist() == scores_of(estimator, rewards[valid_N], group_N[valid_N]).tolist()
+    assert scores[~valid_N].tolist() == [0.0, 0.0]
+    if estimator == "g2rpo":
+        assert not g2rpo_scores(rewards, group_N, valid_N=valid_N).zero_signal_N[~valid_N].any()
 
 
 def test_tasks_are_mapped_apart_to_standard_normal_scores():
@@ -246,24 +263,26 @@ def test_a_negative_epsilon_is_an_error(options):
         G2RPOSettings(**options)
 
 
-def test_a_session_is_ranked_once_by_its_final_row():
+@every_estimator
+def test_a_session_is_ranked_once_by_its_final_row(estimator):
     rewards = torch.tensor([0.0, 1.0, 0.2, 0.9, 0.4, 7.0])
     session_N = torch.tensor([0, 0, 1, 2, 2, 3])
     final_N = torch.tensor([False, True, True, False, True, True])
     valid_N = torch.tensor([True] * 5 + [False])
     group_N = torch.zeros(6, dtype=torch.long)
-    result = g2rpo_scores(rewards, group_N, valid_N=valid_N, session_N=session_N, final_N=final_N)
-    high, low, middle = run([[1.0, 0.2, 0.4]]).scores_N.tolist()
-    assert result.scores_N.tolist() == [high, high, low, middle, middle, 0.0]
+    scores = scores_of(estimator, rewards, group_N, valid_N=valid_N, session_N=session_N, final_N=final_N)
+    high, low, middle = scores_of(estimator, torch.tensor([1.0, 0.2, 0.4]), group_N[:3]).tolist()
+    assert scores.tolist() == [high, high, low, middle, middle, 0.0]
 
 
-def test_a_session_whose_last_output_was_rejected_takes_no_rank():
+@every_estimator
+def test_a_session_whose_last_output_was_rejected_takes_no_rank(estimator):
     """verl masks all tokens of a rejected output; the outputs before it keep theirs."""
     rewards, session_N = torch.tensor([0.0, 1.0, 0.2, 0.4]), torch.tensor([0, 0, 1, 2])
     final_N, valid_N = torch.tensor([False, True, True, True]), torch.tensor([True, False, True, True])
     group_N = torch.zeros(4, dtype=torch.long)
-    result = g2rpo_scores(rewards, group_N, valid_N=valid_N, session_N=session_N, final_N=final_N)
-    assert result.scores_N.tolist() == [0.0, 0.0, *run([[0.2, 0.4]]).scores_N.tolist()]
+    scores = scores_of(estimator, rewards, group_N, valid_N=valid_N, session_N=session_N, final_N=final_N)
+    assert scores.tolist() == [0.0, 0.0, *scores_of(estimator, torch.tensor([0.2, 0.4]), group_N[:2]).tolist()]
 
 
 def test_a_session_without_a_final_row_is_an_error():

@@ -1,16 +1,27 @@
-"""The last words of a run that failed: the cause, and where the same command goes on."""
+"""What is refused before Ray starts, and the last words of a run that failed."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from omegaconf import OmegaConf
+from verl.trainer import main_ppo as verls
 
+from data_prep.offline import OfflineSource
 from verl_ext.checkpoints import TRACKER
-from verl_ext.main_ppo import stopped
+from verl_ext.main_ppo import main, stopped
 
 
 @pytest.fixture
 def config(tmp_path):
     return OmegaConf.create({"trainer": {"default_local_dir": str(tmp_path)}})
+
+
+def checkpoint(root, step):
+    (root / f"global_step_{step}" / "actor").mkdir(parents=True)
+    for name in ("actor/model_world_size_1_rank_0.pt", "data.pt"):
+        torch.save({}, root / f"global_step_{step}" / name)
+    (root / TRACKER).write_text(str(step))
 
 
 @pytest.mark.parametrize(
@@ -34,8 +45,39 @@ def test_the_cause_is_the_last_line_of_what_ray_brings(config, error, cause):
 
 
 def test_the_step_to_go_on_from(config, tmp_path):
-    (tmp_path / "global_step_4" / "actor").mkdir(parents=True)
-    for name in ("actor/model_world_size_1_rank_0.pt", "data.pt"):
-        torch.save({}, tmp_path / "global_step_4" / name)
-    (tmp_path / TRACKER).write_text("4")
+    checkpoint(tmp_path, 4)
     assert stopped(KeyError("x"), config).endswith("goes on after step 4")
+
+
+@pytest.fixture
+def started(compose_config, tmp_path, monkeypatch):
+    """Configurations that reach verl, where two good rows, changed, are the data."""
+    reached = []
+    monkeypatch.setattr(verls, "run_ppo", lambda config, **_: reached.append(config))
+
+    def start(change=lambda row: row):
+        rows = [OfflineSource().row("train", 0), change(OfflineSource().row("train", 1))]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
+        files = [f"data.{split}_files={tmp_path}/rows.parquet" for split in ("train", "val")]
+        settings = ("+machine=cpu", "+recipe=quickstart", "data.max_response_length=96", "data.train_batch_size=4")
+        settings += ("actor_rollout_ref.actor.ppo_mini_batch_size=4", "actor_rollout_ref.model.path=none")
+        main(compose_config(*settings, *files, f"trainer.default_local_dir={tmp_path}/run"))
+        return reached
+
+    return start
+
+
+def test_a_bad_row_stops_the_run_before_ray(started):
+    reached = started()
+    assert len(reached) == 1
+    with pytest.raises(SystemExit, match=r"row 1: reward_model\.ground_truth is missing"):
+        started(lambda row: row | {"reward_model": None})
+    assert len(reached) == 1
+
+
+def test_a_torn_checkpoint_is_passed_over_with_a_warning(started, tmp_path, capsys):
+    checkpoint(tmp_path / "run", 1), checkpoint(tmp_path / "run", 2)
+    (tmp_path / "run" / "global_step_2" / "data.pt").write_bytes(b"PK")
+    (config,) = started()
+    assert config.trainer.resume_from_path == str(tmp_path / "run" / "global_step_1")
+    assert "WARNING" in (said := capsys.readouterr().err) and "data.pt is cut off" in said

@@ -122,6 +122,18 @@ def test_tokens_before_the_last_answer(pieces, expected, why):
     assert tokens_before(ids, decode(ids), "<answer>", decode) == expected, why
 
 
+def test_a_row_is_judged_by_the_settings_of_its_own_category(compose_config):
+    """`numerical` is a task of charts; the row is one of mathematics."""
+    settings = [f"++verl_ext.categories.{name}.format_weight={w}" for name, w in (("math_vqa", 0.3), ("chart_vqa", 0))]
+    manager, row = manager_and_row(
+        *(compose_config, "<answer> 62 </answer>"), task="numerical", overrides=[*settings, "verl_ext.reward_timeout=7"]
+    )
+    info = run(manager, row)["reward_extra_info"]
+    # Three tokens are below the envelope of math_vqa, whose weight is 0.1.
+    assert (info["category"], info["score"]) == ("math_vqa", pytest.approx(0.6))
+    assert manager.guard.limit == 7
+
+
 def test_failure_of_ours_raises_with_the_nearest_task(compose_config):
     manager, row = manager_and_row(compose_config, "<answer> 62 </answer>", task="arithmetics")
     with pytest.raises(ValueError, match=r"unknown task 'arithmetics'.*nearest: 'arithmetic'"):

@@ -61,6 +61,13 @@ def test_need_lowers_tasks_without_signal_within_the_bound():
     assert sampler.shares()["big"] == pytest.approx(sampler.shares()["small"], rel=1e-3)
 
 
+def test_need_is_averaged_over_steps():
+    sampler = made(by_need=True)
+    sampler.update({"big": 1.0})
+    sampler.update({"big": 0.0})
+    assert sampler.zero_share == pytest.approx({"big": 0.9})
+
+
 def test_need_is_off_by_default():
     sampler = made(base="equal")
     sampler.update({"big": 1.0, "small": 0.0})

@@ -5,8 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-import verl  # noqa: F401
-from omegaconf import OmegaConf
 from verl.trainer.ppo.v1 import get_trainer_cls
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.utils import tensordict_utils
@@ -14,22 +12,6 @@ from verl.utils import tensordict_utils
 from verl_ext import batch_rows, trainer
 from verl_ext.replay import OrderedReplayBuffer, OrderedReplayBufferAsync
 from verl_ext.run_log import read
-
-
-@pytest.fixture
-def made(compose_config, tmp_path):
-    """A trainer as verl's task runner makes it."""
-
-    def make(*overrides):
-        config = compose_config(
-            *("+machine=cpu", "+recipe=quickstart", "actor_rollout_ref.model.path=none"),
-            *("data.max_response_length=96", f"trainer.default_local_dir={tmp_path}", *overrides),
-        )
-        OmegaConf.resolve(config)
-        return get_trainer_cls(config.trainer.v1.trainer_mode)(config)
-
-    return make
-
 
 SEPARATE = (
     "actor_rollout_ref.rollout.nnodes=1",
@@ -51,12 +33,12 @@ SEPARATE = (
 )
 def test_verl_sees_its_own_mode_name(made, mode, overrides, buffer, local_updates):
     """Under a name of ours verl would take the asynchronous buffer and the defaults in every mode."""
-    ours = made(f"trainer.v1.trainer_mode=verl_ext_{mode}", *overrides)
+    ours = made(f"trainer.v1.trainer_mode=verl_ext_{mode}", "verl_ext.poll_interval=0.05", *overrides)
     assert isinstance(ours, trainer.TaskAware)
     assert isinstance(ours, get_trainer_cls(mode))
     assert ours.trainer_mode == ours.config.trainer.v1.trainer_mode == mode
     assert type(ours.replay_buffer) is buffer
-    assert ours.replay_buffer.poll_interval == 0.2
+    assert ours.replay_buffer.poll_interval == 0.05
     assert ours.parameter_sync_step == local_updates
 
 
@@ -281,6 +263,16 @@ def test_a_path_to_resume_from_counts_only_where_verl_follows_it(made, monkeypat
     (tmp_path / "global_step_3" / trainer.MEMORY_FILE).write_text('{"ema_grpo": {"a": [0.5, 0.5]}}')
     ours._load_checkpoint()
     assert ours.memory["ema_grpo"] == {"a": [0.5, 0.5]}
+
+
+def test_the_state_lies_in_the_folder_that_verl_resumes_from(made, monkeypatch, tmp_path):
+    monkeypatch.setattr(PPOTrainerSync, "_load_checkpoint", lambda self: setattr(self, "global_steps", 3))
+    folder = tmp_path / "another_run" / "global_step_3"
+    folder.mkdir(parents=True)
+    (folder / trainer.MEMORY_FILE).write_text('{"ema_grpo": {"a": [0.5, 0.5]}}')
+    ours = made("trainer.resume_mode=resume_path", f"trainer.resume_from_path={folder}")
+    ours._load_checkpoint()
+    assert ours.memory == {"ema_grpo": {"a": [0.5, 0.5]}}
 
 
 def test_reward_without_labels_names_row_and_remedy(monkeypatch):

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 import verl
+from omegaconf import OmegaConf
 from tensordict import TensorDict
 from verl.trainer.ppo import core_algos
+from verl.trainer.ppo.v1 import trainer_base
 from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 from verl.utils import tensordict_utils
 
@@ -97,10 +99,19 @@ def test_gdpo_gets_its_parts_under_our_trainers():
     assert ours.abs().max() > 0.5
 
 
-def test_gdpo_patch_is_still_needed():
-    source = inspect.getsource(PPOTrainer._compute_advantage)
-    assert "gdpo_reward_keys" not in source
-    assert "attention_mask" not in source
+def test_gdpo_patch_is_still_needed(monkeypatch):
+    """Of a queue that holds all that its estimator reads, verl's trainer fetches too little."""
+    rows = {name: torch.nested.as_nested_tensor([torch.ones(3), torch.ones(2)], layout=torch.jagged)
+            for name in ("response_mask", "rm_scores", "prompts", "attention_mask")}  # fmt: skip
+    queue = tensordict_utils.get_tensordict(rows | {"uid": ["p", "p"], "accuracy": torch.ones(2)})
+    monkeypatch.setattr(
+        trainer_base.tq, "kv_batch_get", lambda select_fields, **_: queue.select(*select_fields, strict=False)
+    )
+    algorithm = {"adv_estimator": "gdpo", "use_kl_in_reward": False, "gamma": 1, "lam": 1}
+    config = {"algorithm": algorithm | {"gdpo_reward_keys": ["accuracy"]}, "actor_rollout_ref": {"rollout": {"n": 2}}}
+    batch = types.SimpleNamespace(keys=["p_0_0", "p_1_0"], partition_id="train")
+    with pytest.raises(KeyError, match="prompts"):
+        PPOTrainer._compute_advantage(types.SimpleNamespace(config=OmegaConf.create(config)), batch, {})
 
 
 def test_separate_mode_logs_with_a_flush():
