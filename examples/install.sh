@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Makes ${VENV:-.venv} and installs verl_ext with verl, vLLM and torch in it: for GPUs where nvidia-smi answers, else the
-# CPU builds. Does nothing where that is done already. EXTRA=gpu|cpu forces the kind; PYTHON names the interpreter.
+# Makes an environment (VENV) and installs verl_ext with verl, vLLM and torch in it: for GPUs where nvidia-smi answers,
+# else the CPU builds. Does nothing where that is done already. EXTRA=gpu|cpu forces the kind; PYTHON names the interpreter.
+# The folder is .venv, or .venv-cpu: see venv.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-VENV=${VENV:-.venv}
+source examples/venv.sh
 
 find_python() {
     for candidate in ${PYTHON:-python3.11 python3.12 python3 python}; do
@@ -15,13 +16,15 @@ find_python() {
     exit 1
 }
 
-if [ -z "${EXTRA:-}" ]; then
-    EXTRA=cpu
-    if nvidia-smi >/dev/null 2>&1; then EXTRA=gpu; fi
-fi
 INPUTS="$EXTRA $(cat setup.py examples/cpu-overrides.txt | sha256sum | cut -d' ' -f1) $(pwd)"
 if [ "$(cat "$VENV/.verl_ext" 2>/dev/null)" = "$INPUTS" ]; then
     exit 0
+fi
+KIND=$(cut -d' ' -f1 "$VENV/.verl_ext" 2>/dev/null || true)
+if [ -n "$KIND" ] && [ "$KIND" != "$EXTRA" ]; then
+    echo "install: $VENV holds the $KIND builds, and one environment cannot hold both kinds: name another folder" \
+        "(VENV=.venv-$EXTRA), or delete that one" >&2
+    exit 1
 fi
 
 echo "install: $EXTRA environment into $VENV (about 7 GB, a few minutes)"
@@ -31,6 +34,7 @@ if [ ! -x "$VENV/bin/python" ]; then
         exit 1
     }
 fi
+echo "$EXTRA" > "$VENV/.verl_ext"  # its kind, if this is interrupted
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
 if [ -n "${PIP_INDEX_URL:-}" ]; then export UV_INDEX_URL=${UV_INDEX_URL:-$PIP_INDEX_URL}; fi
 OVERRIDES=()

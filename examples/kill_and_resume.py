@@ -3,7 +3,8 @@
     python examples/kill_and_resume.py --prepared runs/cache --out runs/kills --kills 10
 
 Trains once undisturbed, then again with the same settings, ended by SIGKILL at random moments and resumed; prints the
-largest difference of every step and exits with 1 if a step that follows a resume differs by more than 1e-5.
+largest difference of every step and exits with 1 if a step that follows a resume differs by more than 1e-5, or fewer
+such steps than kills could be compared (as where the run in --out is over already).
 `--prepared` holds `data/` and `model/` (`examples/quickstart.sh` makes them); arguments after -- go to Hydra.
 """
 
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -138,16 +139,23 @@ def difference(one: dict, other: dict) -> tuple[float, str]:
     return worst
 
 
-def compare(whole: Path, killed: Path, resumed: set[int]) -> bool:
-    """Print a line per step; False if one that follows a resume differs by more than the tolerance."""
+def compare(whole: Path, killed: Path, resumed: Sequence[int]) -> list[float]:
+    """Print a line per step; the differences of the steps that follow a resume, one per resume."""
     ours = {entry["step"]: entry for entry in read(killed / "metrics.jsonl")}
-    good = True
+    gaps = {}
     for entry in read(whole / "metrics.jsonl"):
-        gap, name = difference(entry, ours.get(entry["step"], {}))
-        after = entry["step"] in resumed
-        good &= not after or gap <= TOLERANCE
-        print(f"step {entry['step']:3d}{'  after a kill' if after else '':14s}  {gap:.1e}  {name}")
-    return good
+        gaps[entry["step"]], name = difference(entry, ours.get(entry["step"], {}))
+        after = "  after a kill" if entry["step"] in resumed else ""
+        print(f"step {entry['step']:3d}{after:14s}  {gaps[entry['step']]:.1e}  {name}")
+    return [gaps[step] for step in resumed if step in gaps]
+
+
+def judge(gaps: Sequence[float], kills: int) -> int:
+    """Exit code."""
+    if len(gaps) < kills:
+        print(f"{len(gaps)} resumed steps were compared, not {kills}: name another --out, or give more --steps")
+        return 1
+    return 0 if all(gap <= TOLERANCE for gap in gaps) else 1
 
 
 def main() -> int:
@@ -162,7 +170,7 @@ def main() -> int:
     options = parser.parse_args()
     steps = options.steps or 2 * options.kills + 2
     whole, killed = options.out / "whole", options.out / "killed"
-    moments, resumed = random.Random(options.seed), set()
+    moments, resumed = random.Random(options.seed), []
 
     if last_step(whole) < steps:
         command = training_command(options.prepared, whole, steps, options.overrides)
@@ -175,11 +183,11 @@ def main() -> int:
         if not until_killed(command, killed, minutes=options.minutes, killed=moment):
             print(f"the run was over before kill {number}")
             break
-        resumed.add(saved_step(killed) + 1)
+        resumed.append(saved_step(killed) + 1)
         print(f"kill {number}: {delay:.1f} s after a step, goes on from step {saved_step(killed)}", flush=True)
     if last_step(killed) < steps:
         until_killed(command, killed, minutes=options.minutes)
-    return 0 if compare(whole, killed, resumed) else 1
+    return judge(compare(whole, killed, resumed), options.kills)
 
 
 if __name__ == "__main__":

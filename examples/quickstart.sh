@@ -6,7 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export VENV=${VENV:-.venv}
+export EXTRA=${EXTRA:-cpu}
+source examples/venv.sh
 OUT=${OUT:-runs/quickstart}          # the run: checkpoints, metrics.jsonl, summary.json, report.html
 CACHE=${CACHE:-runs/cache}           # data set and warm-started model, shared by runs
 MODEL=${MODEL:-}                     # start from this model; empty: the tiny one, made in CACHE
@@ -27,7 +28,7 @@ export RAY_task_events_report_interval_ms=0
 # glibc keeps large buffers in place of giving them back and faulting them in anew.
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_TOP_PAD_=67108864
 # A GPU, if there is one, stays out of sight (an empty value would make Ray refuse its logical GPU).
-export EXTRA=${EXTRA:-cpu} CUDA_VISIBLE_DEVICES=-1
+export CUDA_VISIBLE_DEVICES=-1
 
 DATA=(
     data.train_files="$CACHE/data/train.parquet"

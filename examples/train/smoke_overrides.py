@@ -56,6 +56,7 @@ def main(cache: Path) -> None:
         "data.val_files": str(cache / "data" / "val.parquet"),
         "actor_rollout_ref.model.path": str(cache / "model"),
         "trainer.default_local_dir": str(cache / "run" / "checkpoints"),
+        "trainer.validation_data_dir": str(cache / "run" / "validation"),
         "verl_ext.run_dir": str(cache / "run"),
     }
     for key, value in values.items():

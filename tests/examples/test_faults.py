@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
 import fault_runs
 from fault_cases import CASES, Case, empty_tracker, take_over
 from fault_runs import STEPS, Seen, killing, ours_in, steps_of, verdict, watch_run
-from faults import table
+from faults import RESULTS, table
 from small_disk import small_disk
 
 ALL = list(range(1, STEPS + 1))
@@ -23,23 +23,35 @@ STOPPED, WENT_ON, HUNG = Seen(1, 5.0, ["verl_ext: dead"]), Seen(0, 3.0, []), See
 @pytest.mark.parametrize(
     "first, again, steps, gap, why",
     [
-        (WENT_ON, None, ALL, None, "holds"),
+        (Seen(0, 3.0, ["verl_ext: dead"]), None, ALL, None, "holds"),
+        (WENT_ON, None, ALL, None, "no message of this fault"),
+        (Seen(1, 5.0, ["verl_ext: the run stopped: something else"]), WENT_ON, ALL, 0.0, "no message of this fault"),
         (STOPPED, WENT_ON, ALL, 1e-6, "holds"),
-        (Seen(-9, 0.1, []), WENT_ON, ALL, 0.0, "holds"),
         (STOPPED, None, [], None, "holds: refused"),
         (HUNG, WENT_ON, ALL, 0.0, "hung"),
         (STOPPED, HUNG, ALL, 0.0, "hung"),
         (Seen(1, 61.0, ["verl_ext: dead"]), WENT_ON, ALL, 0.0, "stopped after 61"),
         (Seen(1, None, ["verl_ext: dead"]), WENT_ON, ALL, 0.0, "stopped after None"),
-        (Seen(1, 5.0, []), WENT_ON, ALL, 0.0, "without a message"),
+        (Seen(1, 5.0, []), WENT_ON, ALL, 0.0, "no message of this fault"),
         (STOPPED, STOPPED, ALL, 0.0, "did not resume"),
         (STOPPED, WENT_ON, [1, 3, 4], 0.0, "steps in the metrics"),
         (STOPPED, WENT_ON, ALL, 2e-5, "differ"),
     ],
 )
 def test_verdict(first, again, steps, gap, why):
-    holds, said = verdict(first, again, steps, gap)
+    holds, said = verdict(first, again, steps, gap, "dea[dt]")
     assert why in said and holds is why.startswith("holds")
+
+
+def test_a_killed_driver_says_nothing():
+    assert verdict(Seen(-9, 0.1, []), WENT_ON, ALL, 0.0) == (True, "holds")
+    assert sorted(name for name, case in CASES.items() if not case.says) == ["driver", "machine"]
+
+
+def test_every_stored_case_said_what_it_must():
+    for name, case in json.loads(RESULTS.read_text())["cases"].items():
+        seen = [case[start] and Seen(**case[start]) for start in ("first", "again")]
+        assert verdict(*seen, case["steps"], case["largest_difference"], CASES[name].says)[0], name
 
 
 def test_our_lines_of_a_log():

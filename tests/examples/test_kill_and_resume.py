@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from examples.kill_and_resume import compare, difference, until_killed
+from examples.kill_and_resume import compare, difference, judge, until_killed
 
 STEP = {"step": 1, "actor/loss": 0.5, "timing_s/step": 3.0, "actor/perf/memory": 9.0, "task/a/advantage/hist": {}}
 
@@ -27,13 +27,13 @@ def test_largest_difference(other, gap, name):
     assert difference(STEP, {"step": 1, **other}) == (gap, name)
 
 
-@pytest.mark.parametrize("resumed, good", [({1}, True), ({2}, False)])
-def test_only_the_steps_after_a_kill_decide(tmp_path, resumed, good):
+@pytest.mark.parametrize("resumed, kills, code", [([1], 1, 0), ([1, 1], 2, 0), ([2], 1, 1), ([1, 3], 2, 1), ([], 1, 1)])
+def test_only_the_steps_after_a_kill_decide_and_none_may_lack(tmp_path, resumed, kills, code):
     for run, second in (("whole", 0.5), ("killed", 0.6)):
         (tmp_path / run).mkdir()
         lines = [{"step": 1, "actor/loss": 0.5}, {"step": 2, "actor/loss": second}]
         (tmp_path / run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert compare(tmp_path / "whole", tmp_path / "killed", resumed) is good
+    assert judge(compare(tmp_path / "whole", tmp_path / "killed", resumed), kills) == code
 
 
 def test_a_kill_takes_the_children_too(tmp_path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -49,12 +51,15 @@ def measured() -> dict:
     return {"prompts": 4, "responses": 8, "seeds": [0, 1], "draws": [draw, draw]}
 
 
-def record(arm: str, seed: int, *, gain: float = 0.5, peak: float = 0.8, model: str = "w") -> dict:
+def record(
+    arm: str, seed: int, *, gain: float = 0.5, peak: float = 0.8, model: str = "w", steps: int = STEPS, lr: float = 1.0
+) -> dict:
     names = [f"offline/{task}/{index}" for task in TASKS for index in range(40)]
     rng = np.random.default_rng(seed)
     after = {name: float(rng.random() < gain) for name in names}
     return {
-        "arm": arm, "seed": seed, "steps": STEPS, "model": model, "seconds": 600, "overrides": [],
+        "arm": arm, "seed": seed, "steps": steps, "model": model, "seconds": 600, "overrides": list(ARMS[arm]),
+        "config": {"optim.lr": lr, "algorithm.adv_estimator": arm, "critic.adv_estimator": arm},
         "summary": {"tasks": dict(TASKS)},
         "validation": {"0": dict.fromkeys(names, 0.0), str(STEPS): after},
         "metrics": [{"step": 0}, *(step(at, min(peak, at / 10)) for at in range(1, STEPS + 1))],
@@ -134,6 +139,71 @@ def test_runs_from_other_weights_are_not_paired(tmp_path):
     runs = records.load(stored(tmp_path, {"grpo": [1], "g2rpo": [0, 1]}))
     assert len(records.against(runs, "g2rpo", "grpo")) == 1
     assert tables.steps_to_baseline(runs, "g2rpo").count(",") == 0
+
+
+def test_runs_of_other_lengths_are_not_paired(tmp_path):
+    stored(tmp_path, {"grpo": [0]}, steps=STEPS + 1)
+    runs = records.load(stored(tmp_path, {"grpo": [1], "g2rpo": [0, 1]}))
+    assert len(records.against(runs, "g2rpo", "grpo")) == 1
+
+
+def test_a_pair_with_another_configuration_is_named_under_the_table(tmp_path):
+    runs = records.load(stored(tmp_path, {"grpo": [0, 1], "g2rpo": [0]}))
+    assert tables.footnote(runs) == []
+    stored(tmp_path, {"g2rpo": [1]}, lr=2.0)
+    runs = records.load(tmp_path)
+    (line, _) = tables.footnote(runs)
+    assert "g2rpo-1 (`optim.lr`)" in line and "g2rpo-0" not in line
+    assert line in tables.short_table(runs, ARMS) and line in tables.against_baseline(runs)
+    del runs["g2rpo"][1]["config"]  # a record from before
+    assert tables.footnote(runs) == []
+
+
+def test_settings_are_compared_without_paths_and_what_a_resume_changes():
+    config = {"a": {"b": 1, "path": "/x/y", "none": {}}, "trainer": {"val_before_train": False, "steps": 2}}
+    assert records.settings_of(config) == {"a.b": 1, "a.none": {}, "trainer.steps": 2}
+
+
+@pytest.mark.parametrize(("seeds", "over"), [([0], "rows"), ([0, 1], "rows"), ([0, 1, 2], "3 seeds")])
+def test_what_the_pages_say_follows_the_stored_runs(tmp_path, seeds, over):
+    stored(tmp_path, {"g2rpo": seeds}, gain=0.9)
+    runs = records.load(stored(tmp_path, {"grpo": seeds}))
+    text = "\n".join(tables.short_table(runs, MAIN))
+    assert f"{2 * len(seeds)} runs are in the table, of the seeds {', '.join(map(str, seeds))}." in text
+    row = next(line for line in text.splitlines() if line.startswith("| G2RPO |"))
+    assert row.endswith(f"| {over} |")
+    assert text.count("(seed ") == len(seeds)
+    assert "Better than GRPO beyond the interval: G2RPO; worse: none." in text
+
+
+def test_a_record_of_other_steps_is_not_replaced_unasked(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(grid, "RESULTS", tmp_path)
+    stored(tmp_path, {"grpo": [0]}, model="other")
+    monkeypatch.setattr(sys, "argv", ["grid.py", "--arms", "grpo", "--seeds", "0", "--steps", str(STEPS + 1)])
+    with pytest.raises(SystemExit):
+        grid.main()
+    assert f"is a record of {STEPS} steps, not of {STEPS + 1}" in capsys.readouterr().err
+    assert grid.of_other_steps("grpo", 0, STEPS) is None and grid.of_other_steps("grpo", 1, 9) is None
+
+
+def test_what_the_shell_exports_does_not_reach_a_run(tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(grid, "check_start", lambda out: None)
+    monkeypatch.setattr(grid, "note_origin", lambda out: None)
+
+    def fake(command, *, cwd, env):
+        seen.update(env)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(grid.subprocess, "run", fake)
+    script = (grid.ROOT / "examples" / "quickstart.sh").read_text()
+    defaults = dict(re.findall(r"^([A-Z_]+)=\$\{\1:-([^}]*)\}", script, re.MULTILINE))
+    for name in defaults:
+        monkeypatch.setenv(name, "7")
+    grid.run("grpo", 3, runs=tmp_path, cache=tmp_path / "cache", steps=5, minutes=1.0)
+    own = {"OUT": str(tmp_path / "grpo" / "3"), "CACHE": str(tmp_path / "cache"), "MODEL": str(grid.MODEL)}
+    own |= {"SEED": "3", "STEPS": "5", "MINUTES": "1.0"}
+    assert {name: seen[name] for name in defaults} == defaults | own
 
 
 def test_a_run_is_done_if_it_is_stored_with_the_weights_of_the_grid(tmp_path, monkeypatch):
