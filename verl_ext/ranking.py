@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Label = TypeVar("Label", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,10 @@ class Ranked:
     """Runs in each segment: 1 means that all its rows tie."""
 
 
-def factorize(labels: Iterable[Hashable]) -> tuple[Tensor, list[Hashable]]:
+def factorize(labels: Iterable[Label]) -> tuple[Tensor, list[Label]]:
     """Integer ids (N,) in order of first appearance for any hashable labels, and the label of each id."""
     rows = labels.tolist() if isinstance(labels, Tensor | np.ndarray) else list(labels)
-    code: defaultdict[Hashable, int] = defaultdict()
+    code: defaultdict[Label, int] = defaultdict()
     code.default_factory = code.__len__
     ids = np.fromiter(map(code.__getitem__, rows), dtype=np.int64, count=len(rows))
     return torch.from_numpy(ids), list(code)
