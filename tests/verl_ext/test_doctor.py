@@ -275,14 +275,12 @@ def test_a_model_too_large_for_its_gpu(setup):
     assert [one.level for one in model.estimate(run, loaded, gpu_memory=0.001)].count("fault") == 2
 
 
-@pytest.mark.parametrize(
-    "actor, fused, bytes_each",
-    [({}, False, 4), ({"entropy_from_logits_with_chunking": True}, False, 12), ({}, True, 0)],
-)
-def test_logits_of_a_micro_batch(setup, actor, fused, bytes_each):
+@pytest.mark.parametrize("checkpointing, bytes_each", [(None, 4), (False, 12), (True, 4)])
+def test_logits_of_a_micro_batch(setup, checkpointing, bytes_each):
     run = command.OmegaConf.to_container(command.compose_run(overrides(setup)), resolve=True)
-    run["actor_rollout_ref"]["actor"] |= {"ppo_max_token_len_per_gpu": 2**20, **actor}
-    run["actor_rollout_ref"]["model"]["use_fused_kernels"] = fused
+    actor = run["actor_rollout_ref"]["actor"]
+    actor |= {"ppo_max_token_len_per_gpu": 2**20, "entropy_from_logits_with_chunking": checkpointing is not None}
+    actor["entropy_checkpointing"] = bool(checkpointing)
     loaded, _ = model.load_config(run)
     gigabytes = loaded.text_config.vocab_size * 2**20 * bytes_each / 2**30
     assert f"logits of a micro-batch {gigabytes:.1f}" in next(model.estimate(run, loaded)).message

@@ -84,9 +84,9 @@ def estimate(config: Mapping[str, Any], model: Any, *, gpu_memory: float | None 
     """Memory of a GPU in the update and in generation, and tokens of a step.
 
     Update: fp32 weights, gradients and both Adam moments (16 bytes a parameter, over all GPUs; what is offloaded is on
-    the GPU while it is used), and the logits of one micro-batch with their gradient, in bf16: none with fused kernels,
-    and with a shaped entropy in chunks also each chunk's fp32 copy and softmax, which its gradient needs. Activations
-    and the gathered weights of a layer are left out, so it is a lower bound.
+    the GPU while it is used), and the logits of one micro-batch with their gradient, in bf16. An entropy in chunks adds
+    each chunk's fp32 copy and softmax, which its gradient needs, unless the backward computes it anew. Activations and
+    the gathered weights of a layer are left out, so it is a lower bound.
     """
     count = parameters(model)
     if not count:
@@ -99,9 +99,8 @@ def estimate(config: Mapping[str, Any], model: Any, *, gpu_memory: float | None 
     lora = config["actor_rollout_ref"]["model"].get("lora_rank", 0)
     states = count * (BYTES_BF16 if lora else 4 * BYTES_FP32) / gpus
     tokens = actor["ppo_max_token_len_per_gpu"]
-    chunked = actor.get("entropy_from_logits_with_chunking")
-    fused = config["actor_rollout_ref"]["model"].get("use_fused_kernels")
-    logits = 0 if fused else tokens * text.vocab_size * (2 * BYTES_BF16 + (2 * BYTES_FP32 if chunked else 0))
+    kept = actor.get("entropy_from_logits_with_chunking") and not actor.get("entropy_checkpointing")
+    logits = tokens * text.vocab_size * (2 * BYTES_BF16 + (2 * BYTES_FP32 if kept else 0))
     update = (states + logits) / GIB
     weights = count * BYTES_BF16 / rollout["tensor_model_parallel_size"] / GIB
     responses = data["train_batch_size"] * rollout["n"]
@@ -122,7 +121,7 @@ def estimate(config: Mapping[str, Any], model: Any, *, gpu_memory: float | None 
             "model",
             f"the update needs {update:.0f} GiB of a GPU's {gpu_memory:.0f}",
             "more GPUs, a smaller actor_rollout_ref.actor.ppo_max_token_len_per_gpu, "
-            "actor_rollout_ref.model.use_fused_kernels=true, or LoRA",
+            "actor_rollout_ref.actor.entropy_checkpointing=true, or LoRA",
         )
     share = rollout["gpu_memory_utilization"]
     if weights > share * gpu_memory:
