@@ -76,6 +76,33 @@ def test_gpus_memory_and_disk(monkeypatch, tmp_path, changes, free, said):
     assert len(wrong) == len(said) and all(part in one for part, one in zip(said, wrong, strict=True)), wrong
 
 
+class Tokenizer:
+    chat_template = None
+
+    def __len__(self):
+        return 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "tied", "refused"),
+    [
+        ({}, False, True),
+        ({}, True, False),
+        ({"model.use_fused_kernels": False}, False, False),
+        ({"actor.strategy": "megatron"}, False, False),
+        ({"trainer.nnodes": 1, "trainer.n_gpus_per_node": 1}, False, False),
+    ],
+)
+def test_fused_kernels_over_a_sharded_head(monkeypatch, changes, tied, refused):
+    processor = SimpleNamespace(tokenizer=Tokenizer(), chat_template="{{ messages }}")
+    monkeypatch.setattr(check_rows, "load_processor", lambda _path: processor)
+    text = SimpleNamespace(vocab_size=100, max_position_embeddings=416)
+    loaded = SimpleNamespace(model_type="tiny", text_config=text, tie_word_embeddings=tied)
+    run = run_with({"model.use_fused_kernels": True} | changes)
+    found = [one.message for one in model.model_findings(run, loaded) if one.level == "fault"]
+    assert ["past FSDP2" in message for message in found] == [True] * refused
+
+
 @pytest.mark.parametrize(
     ("vocabulary", "positions", "patch", "template", "said"),
     [
@@ -87,12 +114,6 @@ def test_gpus_memory_and_disk(monkeypatch, tmp_path, changes, free, said):
     ],
 )
 def test_what_the_model_and_its_processor_must_fit(monkeypatch, vocabulary, positions, patch, template, said):
-    class Tokenizer:
-        chat_template = None
-
-        def __len__(self):
-            return 100
-
     processor = SimpleNamespace(tokenizer=Tokenizer(), chat_template=template)
     monkeypatch.setattr(check_rows, "load_processor", lambda _path: processor)
     loaded = SimpleNamespace(

@@ -65,6 +65,16 @@ def model_findings(config: Mapping[str, Any], model: Any) -> Iterator[Finding]:
         )
     if not getattr(processor, "chat_template", None) and not getattr(processor.tokenizer, "chat_template", None):
         yield fault("model", "neither processor nor tokenizer has a chat template", "use an instruct model")
+    trainer, actor = config["trainer"], config["actor_rollout_ref"]["actor"]
+    sharded = actor["strategy"] == "fsdp2" and trainer["nnodes"] * trainer["n_gpus_per_node"] > 1
+    fused = config["actor_rollout_ref"]["model"].get("use_fused_kernels")
+    if fused and sharded and not getattr(model, "tie_word_embeddings", False):
+        yield fault(
+            "model",
+            "actor_rollout_ref.model.use_fused_kernels=true reads the head's weights past FSDP2, so that no rank gets "
+            "the gradient of the others' rows",
+            "actor_rollout_ref.model.use_fused_kernels=false; actor.entropy_checkpointing=true saves memory as well",
+        )
 
 
 def parameters(model: Any) -> int | None:
