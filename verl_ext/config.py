@@ -81,8 +81,8 @@ class Settings:
     poll_interval: float = 0.2
     """Seconds between two looks of the trainer into verl's replay buffer (verl: 2.0, which a short step would wait)."""
     seeded_rollouts: bool = True
-    """A seed per request in sync mode, so that a resumed run draws what the other would have drawn. vLLM then draws
-    row by row, which costs a little; false leaves it to vLLM."""
+    """A seed per request of single-turn loops in sync mode, so that a resumed run draws what the other would have
+    drawn. vLLM then draws row by row, which slows generation on GPUs; false leaves it to vLLM."""
     filter: FilterSettings = field(default_factory=FilterSettings)
     """Groups that a batch takes."""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
