@@ -8,6 +8,7 @@ import torch
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 
 from verl_ext import batch_labels, batch_rows
+from verl_ext.loss import ENTROPY_WEIGHT
 from verl_ext.run_log import read
 from verl_ext.trainer import REWARD_PARTS
 
@@ -68,20 +69,49 @@ def test_every_field_of_a_batch_has_its_place(batch):
 
 @pytest.fixture
 def handed_on(monkeypatch):
-    """Labels that the estimator finds when verl calls it."""
-    monkeypatch.setattr(PPOTrainerSync, "_compute_advantage", lambda self, batch, metrics: batch_labels.current(6))
+    """Labels that the estimator finds when verl calls it, one entry a call."""
+    found = []
+
+    def compute(self, batch, metrics):
+        found.append(batch_labels.current(6))
+        return batch
+
+    monkeypatch.setattr(PPOTrainerSync, "_compute_advantage", compute)
+    return found
 
 
 @pytest.mark.parametrize("name, column", [("task", TASK), ("category", CATEGORY), ("problem_type", TYPE)])
 def test_the_estimator_gets_labels_parts_and_memory(made, batch, handed_on, name, column):
     ours = made(f"verl_ext.task_label={name}")
-    labels = ours._compute_advantage(batch, {})
+    ours.global_steps = 1
+    assert ours._compute_advantage(batch, {}) is batch
+    (labels,) = handed_on
     assert labels.task.tolist() == column
     assert labels.session.tolist() == ["u0_0", "u0_0", "u0_1", "u1_0", "u1_1", "pad_0"]
     assert labels.final.tolist() == [False] + [True] * 5
     assert {part: values.tolist() for part, values in labels.parts.items()} == {n: PARTS[n] for n in REWARD_PARTS}
-    assert labels.memory is ours.memory and ours.memory == {}
+    assert labels.memory is ours.memory
     assert batch_labels.current(6) is None, "the next batch has its own"
+
+
+def test_entropy_weights_see_the_tokens_that_verl_keeps(made, batch, monkeypatch):
+    """Rejection sampling, in verl's own part of this step, takes the only two tokens of a row out."""
+
+    def reject(self, batch, metrics):
+        fields = batch_rows.tq.kv_batch_get(KEYS, "train", ["response_mask"])
+        fields["response_mask"][1] = 0
+        return batch
+
+    monkeypatch.setattr(PPOTrainerSync, "_compute_advantage", reject)
+    ours = made(
+        *("~verl_ext.tasks", "verl_ext.defaults.entropy_control=fixed", "verl_ext.defaults.entropy_coeff=0.5"),
+        *("verl_ext.defaults.entropy_band=[0,0.1]", "actor_rollout_ref.actor.ppo_mini_batch_size=64"),
+    )
+    ours.global_steps = 1
+    ours._compute_advantage(batch, {})
+    weights = batch_rows.tq.kv_batch_get(KEYS, "train", [ENTROPY_WEIGHT])[ENTROPY_WEIGHT].squeeze(-1)
+    arithmetic, field_read = 0.5 / (1 + 3 + 6), 0.5 / (4 + 5)
+    torch.testing.assert_close(weights, torch.tensor([arithmetic] * 3 + [field_read] * 2 + [arithmetic]))
 
 
 def test_lengths_are_judged_anew_before_the_estimator_sees_them(made, batch, handed_on, monkeypatch):
@@ -90,10 +120,11 @@ def test_lengths_are_judged_anew_before_the_estimator_sees_them(made, batch, han
         *("verl_ext.defaults.envelope_mode=auto", "++verl_ext.tasks.field_read.envelope_mode=static"),
         "++verl_ext.categories.math_vqa.envelope=[0,80,90,96]",
     )
+    ours.global_steps = 1
     ours.memory["envelopes"] = {"arithmetic/math_vqa": {"lengths": [60], "bounds": [40.0, 60.0, 90.0, 96.0]}}
     monkeypatch.setattr(PPOTrainerSync, "step", lambda self, metrics, _timing: self._compute_advantage(batch, metrics))
-    labels = ours.step(metrics := {}, {})
-    assert labels.parts["length"].tolist() == [1.0, 1.0, 1.0, 4.3, 4.4, 4.5]
+    ours.step(metrics := {}, {})
+    assert handed_on[0].parts["length"].tolist() == [1.0, 1.0, 1.0, 4.3, 4.4, 4.5]
     assert metrics["task/arithmetic/envelope/peak_start"] == 60.0
     assert ours.memory["envelopes"]["arithmetic/math_vqa"]["lengths"] == [60, 70, 70]
 
