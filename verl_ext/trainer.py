@@ -133,7 +133,8 @@ class TaskAware(TaskFed):
         if self.shapes_entropy:  # after verl's rejection sampling, which takes tokens out of the response masks
             weight_N = self._entropy_weights(batch)
             fields = TensorDict({ENTROPY_WEIGHT: weight_N.unsqueeze(-1)}, batch_size=len(weight_N))
-            tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
+            # What it returns names the fields that the update is to fetch.
+            batch = tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=fields)
         return batch
 
     def _save_checkpoint(self) -> None:

@@ -42,8 +42,17 @@ def batch(monkeypatch):
         return {name: store[name] for name in select_fields}
 
     monkeypatch.setattr(batch_rows.tq, "kv_batch_get", get)
-    monkeypatch.setattr(batch_rows.tq, "kv_batch_put", lambda keys, partition_id, fields: store.update(fields))
-    return SimpleNamespace(keys=KEYS, partition_id="train", tags=[{}] * 5 + [{"is_padding": True}])
+
+    def put(keys, partition_id, fields):
+        store.update(fields)
+        return meta()
+
+    def meta():
+        tags = [{}] * 5 + [{"is_padding": True}]
+        return SimpleNamespace(keys=KEYS, partition_id="train", tags=tags, fields=list(store))
+
+    monkeypatch.setattr(batch_rows.tq, "kv_batch_put", put)
+    return meta()
 
 
 def test_every_field_of_a_batch_has_its_place(batch):
@@ -84,7 +93,7 @@ def handed_on(monkeypatch):
 def test_the_estimator_gets_labels_parts_and_memory(made, batch, handed_on, name, column):
     ours = made(f"verl_ext.task_label={name}")
     ours.global_steps = 1
-    assert ours._compute_advantage(batch, {}) is batch
+    ours._compute_advantage(batch, {})
     (labels,) = handed_on
     assert labels.task.tolist() == column
     assert labels.session.tolist() == ["u0_0", "u0_0", "u0_1", "u1_0", "u1_1", "pad_0"]
@@ -108,7 +117,7 @@ def test_entropy_weights_see_the_tokens_that_verl_keeps(made, batch, monkeypatch
         *("verl_ext.defaults.entropy_band=[0,0.1]", "actor_rollout_ref.actor.ppo_mini_batch_size=64"),
     )
     ours.global_steps = 1
-    ours._compute_advantage(batch, {})
+    assert ENTROPY_WEIGHT in ours._compute_advantage(batch, {}).fields, "the update fetches no others"
     weights = batch_rows.tq.kv_batch_get(KEYS, "train", [ENTROPY_WEIGHT])[ENTROPY_WEIGHT].squeeze(-1)
     arithmetic, field_read = 0.5 / (1 + 3 + 6), 0.5 / (4 + 5)
     torch.testing.assert_close(weights, torch.tensor([arithmetic] * 3 + [field_read] * 2 + [arithmetic]))
