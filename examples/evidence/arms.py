@@ -25,6 +25,8 @@ def stressed(kind: str) -> tuple[str, ...]:
     )
 
 
+BASELINE = "grpo"
+"""What the others are compared with."""
 # In the order in which they are run.
 ARMS: dict[str, tuple[str, ...]] = {
     "grpo": (*GRPO, *PLAIN),

@@ -17,6 +17,7 @@ import cells
 import gradient_tables
 import grid
 import records
+import short_table
 import tables
 from arms import ARMS, MAIN, STRESSED, TITLES
 from test_evidence import RIGHT, WRONG, run_folder
@@ -149,14 +150,14 @@ def test_runs_of_other_lengths_are_not_paired(tmp_path):
 
 def test_a_pair_with_another_configuration_is_named_under_the_table(tmp_path):
     runs = records.load(stored(tmp_path, {"grpo": [0, 1], "g2rpo": [0]}))
-    assert tables.footnote(runs) == []
+    assert short_table.footnote(runs) == []
     stored(tmp_path, {"g2rpo": [1]}, lr=2.0)
     runs = records.load(tmp_path)
-    (line, _) = tables.footnote(runs)
+    (line, _) = short_table.footnote(runs)
     assert "g2rpo-1 (`optim.lr`)" in line and "g2rpo-0" not in line
-    assert line in tables.short_table(runs, ARMS) and line in tables.against_baseline(runs)
+    assert line in short_table.short_table(runs, ARMS) and line in tables.against_baseline(runs)
     del runs["g2rpo"][1]["config"]  # a record from before
-    assert tables.footnote(runs) == []
+    assert short_table.footnote(runs) == []
 
 
 def test_settings_are_compared_without_paths_and_what_a_resume_changes():
@@ -168,7 +169,7 @@ def test_settings_are_compared_without_paths_and_what_a_resume_changes():
 def test_what_the_pages_say_follows_the_stored_runs(tmp_path, seeds, over):
     stored(tmp_path, {"g2rpo": seeds}, gain=0.9)
     runs = records.load(stored(tmp_path, {"grpo": seeds}))
-    text = "\n".join(tables.short_table(runs, MAIN))
+    text = "\n".join(short_table.short_table(runs, MAIN))
     assert f"{2 * len(seeds)} runs are in the table, of the seeds {', '.join(map(str, seeds))}." in text
     row = next(line for line in text.splitlines() if line.startswith("| G2RPO |"))
     assert row.endswith(f"| {over} |")
@@ -307,7 +308,7 @@ def test_a_run_whose_gradients_cannot_be_measured_is_stored_without(tmp_path, ca
 def test_the_pages_show_what_the_stored_runs_say(name):
     """If not: `python examples/evidence/tables.py`."""
     page = (tables.ROOT / name).read_text()
-    assert cells.fill(page, tables.short_table(records.load(), tables.SHORT[name])) == page
+    assert cells.fill(page, short_table.short_table(records.load(), tables.SHORT[name])) == page
 
 
 def test_a_page_without_its_marks_is_refused():
