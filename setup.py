@@ -32,7 +32,6 @@ CORE = [
     "math-verify==0.9.0",
     "wrapt>=1.16",
     "matplotlib>=3.8",
-    "scikit-learn",
     "tqdm",
     "jinja2",
     "nvtx",
@@ -67,7 +66,7 @@ setup(
     packages=find_packages(include=["verl_ext*", "reward_fns*", "data_prep*"]),
     package_data={
         "verl_ext": ["configs/*.yaml", "configs/*/*.yaml", "report/templates/*"],
-        "data_prep": ["templates/*"],
+        "data_prep": ["templates/*", "offline/*.gz"],
     },
     install_requires=CORE,
     extras_require=EXTRAS,

@@ -15,7 +15,7 @@ from data_prep.folder import MANIFEST, code_sha256, differences, locked, write_m
 from data_prep.parallel import RowSource, make_rows
 from data_prep.writer import RowWriter, file_sha256
 
-LIBRARIES = ("pyarrow", "pillow", "numpy", "matplotlib", "scikit-learn", "pycocotools")
+LIBRARIES = ("pyarrow", "pillow", "numpy", "matplotlib", "pycocotools")
 
 
 def prepare(

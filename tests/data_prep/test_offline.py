@@ -147,7 +147,7 @@ def test_facts_belong_to_one_split_whatever_the_seed_and_task():
     assert not sums("train", 0, "bar_value") & sums("val", 1, "bar_difference")
 
 
-def test_the_digits_are_those_of_scikit_learn():
+def test_the_digits_are_all_there():
     ink, labels = samples()
     assert ink.shape == (1797, 8, 8) and (ink.min(), ink.max()) == (0, 16)
     assert labels[:10].tolist() == list(range(10)) and np.bincount(labels).tolist() == [
