@@ -18,9 +18,10 @@ LEARNING_RATE=${LEARNING_RATE:-1.5e-4}   # falls to a twentieth along a cosine
 TRAIN_ROWS=${TRAIN_ROWS:-12000}
 VAL_ROWS=${VAL_ROWS:-720}
 MINUTES=${MINUTES:-30}               # limit of the training itself
+THREADS=${THREADS:-1}                # of each process of the training
 OUT=$(realpath -m "$OUT") CACHE=$(realpath -m "$CACHE") START=$(realpath -m "${MODEL:-$CACHE/model}")
 
-# Without a GPU: verl's CPU platform, two threads a process, no hub, no niceness for Ray's workers.
+# Without a GPU: verl's CPU platform, two threads for the warm start, no hub, no niceness for Ray's workers.
 export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false RAY_worker_niceness=0 RAY_USAGE_STATS_ENABLED=0
 # Ray's head keeps an event of each of the last 100,000 calls, 1 MiB a step, for a dashboard that is off.
@@ -72,6 +73,8 @@ PYTHON="$VENV/bin/python"
 if [ -f "$OUT/validation/$STEPS.jsonl" ]; then
     echo "$OUT has its $STEPS steps already; name another folder (OUT=…) to train again"
 else
+    # A dozen processes share the cores: more threads only spin in wait for each other, which takes a quarter of a step.
+    export OMP_NUM_THREADS="$THREADS" OMP_WAIT_POLICY=PASSIVE
     "$PYTHON" -m verl_ext.supervise --run "$OUT" --steps "$STEPS" --minutes "$MINUTES" -- \
         "$PYTHON" -m verl_ext.main_ppo +machine=cpu +recipe=quickstart algorithm.adv_estimator=g2rpo \
         "${DATA[@]}" "${ACTOR[@]}" "${ROLLOUT[@]}" "${TRAINER[@]}" "$@"

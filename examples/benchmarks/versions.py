@@ -46,7 +46,6 @@ def measured(tree: Path, prepared: Path, run: Path, steps: int) -> tuple[float, 
         "OUT": run,
         "CACHE": prepared,
         "STEPS": steps + 1,
-        "OMP_NUM_THREADS": 2,
     }
     command = ["env", *(f"{name}={value}" for name, value in settings.items()), "bash", str(script)]
     command += ["trainer.val_before_train=false", "trainer.save_freq=-1"]

@@ -12,7 +12,8 @@ launch() {
     if [ -n "${SMOKE:-}" ]; then
         export EXTRA=${EXTRA:-cpu}
         source examples/venv.sh
-        export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
+        export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+        export OMP_WAIT_POLICY=PASSIVE
         export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false RAY_worker_niceness=0 RAY_USAGE_STATS_ENABLED=0
         export CUDA_VISIBLE_DEVICES=-1
         local cache=${CACHE:-runs/cache}/smoke smoke
