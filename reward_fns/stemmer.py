@@ -1,7 +1,7 @@
 """Porter's stemmer with NLTK's extensions, as rouge_score applies it.
 
-Importing NLTK takes seconds, as it brings scikit-learn along; a reward call has one. Rules: M. F. Porter, "An algorithm
-for suffix stripping" (1980); the marked ones are NLTK's.
+Importing NLTK takes seconds, as it brings SciPy's statistics along; a reward call has one. Rules: M. F. Porter, "An
+algorithm for suffix stripping" (1980); the marked ones are NLTK's.
 """
 
 from __future__ import annotations
