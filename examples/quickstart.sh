@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The whole pipeline without a GPU: makes the environment, a data set of six kinds of image task and a tiny Qwen3-VL that
-# half knows them, trains it with G2RPO, length and entropy shaping through verl (Ray, vLLM, FSDP2), and reports.
+# The whole pipeline without a GPU: makes the environment and a data set of six kinds of image task, trains a tiny
+# Qwen3-VL that half knows them with G2RPO, length and entropy shaping through verl (Ray, vLLM, FSDP2), and reports.
 #   bash examples/quickstart.sh                    settings below from the environment; further arguments go to Hydra
 # Interrupted, it goes on from the last checkpoint; run again, it uses what is there.
 set -euo pipefail
@@ -9,8 +9,9 @@ cd "$(dirname "$0")/.."
 export EXTRA=${EXTRA:-cpu}
 source examples/venv.sh
 OUT=${OUT:-runs/quickstart}          # the run: checkpoints, metrics.jsonl, summary.json, report.html
-CACHE=${CACHE:-runs/cache}           # data set and warm-started model, shared by runs
-MODEL=${MODEL:-}                     # start from this model; empty: the tiny one, made in CACHE
+CACHE=${CACHE:-runs/cache}           # data set and model, shared by runs
+MODEL=${MODEL:-}                     # start from this model; empty: CACHE/model, which is a copy of examples/evidence/model
+                                     # unless `python -m verl_ext.tiny_model --data CACHE/data --out CACHE/model` made it
 SEED=${SEED:-0}
 STEPS=${STEPS:-40}
 PROMPTS=${PROMPTS:-16}               # prompts a step, 8 responses each
@@ -18,14 +19,15 @@ LEARNING_RATE=${LEARNING_RATE:-1.5e-4}   # falls to a twentieth along a cosine
 TRAIN_ROWS=${TRAIN_ROWS:-12000}
 VAL_ROWS=${VAL_ROWS:-720}
 MINUTES=${MINUTES:-30}               # limit of the training itself
-THREADS=${THREADS:-1}                # of each process of the training
 OUT=$(realpath -m "$OUT") CACHE=$(realpath -m "$CACHE") START=$(realpath -m "${MODEL:-$CACHE/model}")
 
-# Without a GPU: verl's CPU platform, two threads for the warm start, no hub, no niceness for Ray's workers.
-export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} HF_HUB_OFFLINE=1
+# Without a GPU: verl's CPU platform, no hub, no niceness for Ray's workers.
+export VERL_PLATFORM=cpu VLLM_CPU_KVCACHE_SPACE=1 HF_HUB_OFFLINE=1
 export TOKENIZERS_PARALLELISM=false RAY_worker_niceness=0 RAY_USAGE_STATS_ENABLED=0
 # Ray's head keeps an event of each of the last 100,000 calls, 1 MiB a step, for a dashboard that is off.
 export RAY_task_events_report_interval_ms=0
+# A dozen processes share the cores: threads that spin in wait for each other take a quarter of a step.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=PASSIVE
 # glibc keeps large buffers in place of giving them back and faulting them in anew.
 export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_TOP_PAD_=67108864
 # A GPU, if there is one, stays out of sight (an empty value would make Ray refuse its logical GPU).
@@ -68,13 +70,11 @@ if [ -f "$OUT/validation/0.jsonl" ]; then TRAINER+=(trainer.val_before_train=fal
 bash examples/install.sh
 PYTHON="$VENV/bin/python"
 "$PYTHON" -m data_prep prepare offline --out "$CACHE/data" --train "$TRAIN_ROWS" --val "$VAL_ROWS" --seed 0
-[ -n "$MODEL" ] || "$PYTHON" -m verl_ext.tiny_model --data "$CACHE/data" --out "$CACHE/model" --seed 0
+[ -n "$MODEL" ] || [ -e "$CACHE/model" ] || cp -r examples/evidence/model "$CACHE/model"
 
 if [ -f "$OUT/validation/$STEPS.jsonl" ]; then
     echo "$OUT has its $STEPS steps already; name another folder (OUT=…) to train again"
 else
-    # A dozen processes share the cores: more threads only spin in wait for each other, which takes a quarter of a step.
-    export OMP_NUM_THREADS="$THREADS" OMP_WAIT_POLICY=PASSIVE
     "$PYTHON" -m verl_ext.supervise --run "$OUT" --steps "$STEPS" --minutes "$MINUTES" -- \
         "$PYTHON" -m verl_ext.main_ppo +machine=cpu +recipe=quickstart algorithm.adv_estimator=g2rpo \
         "${DATA[@]}" "${ACTOR[@]}" "${ROLLOUT[@]}" "${TRAINER[@]}" "$@"

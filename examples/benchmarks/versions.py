@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from examples.kill_and_resume import last_step, until_killed
 
 ROOT = Path(__file__).parents[2]
-PREPARES = ("examples/install.sh", "-m data_prep", "-m verl_ext.tiny_model")
+PREPARES = ("examples/install.sh", "-m data_prep", '"$CACHE/model"')
 MINUTES = 20
 
 
