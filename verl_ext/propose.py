@@ -9,8 +9,9 @@ Hydra overrides, and the YAML block that `--out` writes.
 - Envelope: from 20 correct responses on, the target that an automatic envelope would have for their lengths
   (verl_ext/auto_envelope.py); with fewer, the same margins round the mean length in training, up to its 95th
   percentile.
-- Band: 0.5 to 1.5 times the median entropy of the task's first steps (a tenth of the run, at least 5), in which the
-  model is what it was: training then may neither halve it nor raise it by half.
+- Band: from half the least to one and a half times the largest entropy of the task's first steps (a tenth of the run,
+  at least 5; 5 % and 95 % quantiles), in which the model is what it was. A step sees a few responses of a task, and those
+  scatter: a band round their mean would leave some of the model's own ways outside, and the penalty would end them.
 
 A run with `length_weight: 0` and `entropy_coeff: 0` is a baseline; the lengths of a shaped run show its shaping too.
 """
@@ -37,6 +38,7 @@ from verl_ext.summary import read_jsonl
 
 LEAST_RESPONSES = 20
 LEAST_STEPS = 5
+SCATTER = (0.05, 0.95)
 BAND = (0.5, 1.5)
 _METRIC = re.compile(r"task/(.+)/(entropy|response_length/mean|response_length/p95)$")
 
@@ -112,8 +114,9 @@ def _propose(series: Mapping[str, Sequence[float]], lengths: Sequence[int], limi
     if values := series.get("entropy"):
         steps = max(LEAST_STEPS, len(values) // 10)
         entropy = (float(np.median(values[:steps])), float(np.median(values[-steps:])))
-        low = max(round(BAND[0] * entropy[0], 2), 0.01)
-        band = [low, max(round(BAND[1] * entropy[0], 2), round(low + 0.01, 2))]
+        least, largest = np.quantile(values[:steps], SCATTER)
+        low = max(round(BAND[0] * float(least), 2), 0.01)
+        band = [low, max(round(BAND[1] * float(largest), 2), round(low + 0.01, 2))]
     whole = None if envelope is None else [int(bound + 0.5) for bound in envelope]
     return Proposal(whole, source, shown, band, entropy)
 

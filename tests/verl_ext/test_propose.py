@@ -83,3 +83,11 @@ def test_overrides_pass_hydra(tmp_path, compose_config):
 def test_a_folder_that_is_no_run_is_an_error(tmp_path):
     with pytest.raises(SystemExit, match="is it a run folder"):
         propose.main([str(tmp_path)])
+
+
+def test_the_band_holds_what_single_first_steps_showed(tmp_path):
+    run = write_run(tmp_path / "run")
+    entropies = [0.43, 0.24, 0.32, 0.12, 0.28] + [0.01] * 10
+    lines = [json.dumps({"step": step, "task/long/entropy": value}) for step, value in enumerate(entropies, start=1)]
+    (run / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    assert propose.propose(run)["long"].band == [0.07, 0.61]  # 0.5 x 0.144 and 1.5 x 0.408
