@@ -10,8 +10,8 @@ Hydra overrides, and the YAML block that `--out` writes.
   (verl_ext/auto_envelope.py); with fewer, the same margins round the mean length in training, up to its 95th
   percentile.
 - Band: from half the least to one and a half times the largest entropy of the task's first steps (a tenth of the run,
-  at least 5; 5 % and 95 % quantiles), in which the model is what it was. A step sees a few responses of a task, and those
-  scatter: a band round their mean would leave some of the model's own ways outside, and the penalty would end them.
+  at least 5; 5 % and 95 % quantiles), in which the model is what it was. A step sees a few of a task's responses, and
+  those scatter: a band round the mean leaves some of the model's own ways outside, and the penalty ends them.
 
 A run with `length_weight: 0` and `entropy_coeff: 0` is a baseline; the lengths of a shaped run show its shaping too.
 """
