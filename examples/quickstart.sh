@@ -10,8 +10,7 @@ export EXTRA=${EXTRA:-cpu}
 source examples/venv.sh
 OUT=${OUT:-runs/quickstart}          # the run: checkpoints, metrics.jsonl, summary.json, report.html
 CACHE=${CACHE:-runs/cache}           # data set and model, shared by runs
-MODEL=${MODEL:-}                     # start from this model; empty: CACHE/model, which is a copy of examples/evidence/model
-                                     # unless `python -m verl_ext.tiny_model --data CACHE/data --out CACHE/model` made it
+MODEL=${MODEL:-}                     # start from this one; empty: CACHE/model, a copy of examples/evidence/model
 SEED=${SEED:-0}
 STEPS=${STEPS:-40}
 PROMPTS=${PROMPTS:-16}               # prompts a step, 8 responses each
