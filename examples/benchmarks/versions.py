@@ -55,7 +55,15 @@ def measured(tree: Path, prepared: Path, run: Path, steps: int) -> tuple[float, 
         "CACHE": prepared,
         "STEPS": steps + 1,
     }
-    command = ["env", *(f"{name}={value}" for name, value in settings.items()), "bash", str(script)]
+    # Each script's own number of threads, not that of `until_killed`.
+    command = [
+        "env",
+        "-u",
+        "OMP_NUM_THREADS",
+        *(f"{name}={value}" for name, value in settings.items()),
+        "bash",
+        str(script),
+    ]
     command += ["trainer.val_before_train=false", "trainer.save_freq=-1"]
     ends: list[float] = []
 
