@@ -17,6 +17,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import psutil
 from tqdm import tqdm
@@ -24,6 +25,7 @@ from tqdm import tqdm
 from verl_ext import run_log
 
 MARK = "VERL_EXT_SUPERVISED"
+STARTING = "starting Ray, vLLM and FSDP"
 GRACE_SECONDS = 20
 TIMED_OUT, INTERRUPTED = 124, 130
 
@@ -41,12 +43,15 @@ def supervise(command: list[str], *, run: Path, steps: int, minutes: float) -> i
         process = subprocess.Popen(
             command, stdout=output, stderr=output, env={**os.environ, MARK: mark}, start_new_session=True
         )
+    metrics = run / "metrics.jsonl"
+    before = run_log.last(metrics)
+    done = before["step"] if before else 0
     try:
-        with tqdm(total=steps, desc="starting Ray, vLLM and FSDP", unit="step") as bar:
+        with tqdm(total=steps, initial=done, desc=STARTING, unit="step") as bar:
             while process.poll() is None and not interrupted and time.monotonic() < deadline:
-                _show(bar, run / "metrics.jsonl")
+                _show(bar, run_log.last(metrics), before)
                 time.sleep(0.5)
-            _show(bar, run / "metrics.jsonl")
+            _show(bar, run_log.last(metrics), before)
     finally:
         code = process.poll()
         end_marked(mark)
@@ -62,11 +67,13 @@ def supervise(command: list[str], *, run: Path, steps: int, minutes: float) -> i
     return code
 
 
-def _show(bar: tqdm, metrics: Path) -> None:
-    last = run_log.last(metrics)
-    if last is None:
+def _show(bar: tqdm, last: dict[str, Any] | None, before: dict[str, Any] | None) -> None:
+    """`last` and `before`: what the metrics end with now, and ended with before the launch."""
+    if last is None or last == before:
         return
-    bar.set_description("training", refresh=False)
+    if bar.desc.startswith(STARTING):  # from here on: the rate is that of training, without the launch
+        bar.set_description("training", refresh=False)
+        bar.initial, bar.start_t = last["step"], time.time()
     if last["step"] != bar.n:
         bar.n = last["step"]
         shown = {"reward": "critic/score/mean", "tokens": "response_length/mean", "s/step": "timing_s/step"}

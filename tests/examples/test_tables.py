@@ -83,7 +83,7 @@ def stored(results: Path, runs: dict[str, list[int]], **options: Any) -> Path:
         {"grpo": [0]},
         {"g2rpo": [1]},
         {"grpo": [0, 1, 2], "g2rpo": [0, 1], "g2rpo_both": [2]},
-        {"grpo": [0], "g2rpo_collapse": [0], "g2rpo_explode_band": [0, 1], "grpo_scaled": [0]},
+        {"grpo": [0], "g2rpo_collapse": [0], "g2rpo_explode_band": [0, 1], "dr_grpo_scaled": [0]},
     ],
 )
 def test_any_part_of_the_grid_makes_tables_and_figures(tmp_path, capsys, runs):

@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import subprocess
@@ -50,6 +51,20 @@ def test_time_limit_ends_everything(tmp_path):
 def test_failure_shows_the_end_of_the_log(tmp_path, capsys):
     assert run(tmp_path, "raise SystemExit('no such model')") == 1
     assert "no such model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("before", [None, {"step": 7}])
+def test_the_rate_shown_is_that_of_training_without_the_launch(before):
+    bar = module.tqdm(total=20, initial=before["step"] if before else 0, desc=module.STARTING, file=io.StringIO())
+    bar.start_t -= 300  # the launch
+    module._show(bar, before, before)
+    assert bar.desc == module.STARTING
+    for step in (8, 9, 10):
+        module._show(bar, {"step": step, "critic/score/mean": 0.5}, before)
+        bar.start_t -= 10
+    assert bar.desc == "training: "
+    assert (bar.n, bar.format_dict["initial"]) == (10, 8)
+    assert bar.format_dict["elapsed"] == pytest.approx(30, abs=5)
 
 
 def test_interrupt_ends_everything(tmp_path):
