@@ -20,6 +20,8 @@ pytestmark = [
     pytest.mark.skipif(torch.cuda.is_available(), reason="the CPU platform is for machines without a GPU"),
 ]
 STEPS = 4
+COEFFICIENT = 0.02
+"""`entropy_coeff` of the quickstart, below which no multiplier falls."""
 SEPARATE = (
     "actor_rollout_ref.hybrid_engine=false",
     "trainer.v1.separate_async.parameter_sync_step=2",
@@ -62,9 +64,13 @@ def check_state(before, after):
     assert duals
     for task, old in duals.items():
         new = after["entropy_dual"][task]
-        # At most one of the two rises, and the other falls by the decay; by half of it where two local updates make
-        # the step and the task is in one of them.
-        fallen = [math.isclose(b, a * math.exp(-0.05 * n)) for a, b in zip(old, new, strict=True) for n in (1, 0.5)]
+        # At most one of the two rises, and the other falls by the decay, if not below the coefficient; by half of it
+        # where two local updates make the step and the task is in one of them.
+        fallen = [
+            math.isclose(b, max(a * math.exp(-0.05 * n), COEFFICIENT))
+            for a, b in zip(old, new, strict=True)
+            for n in (1, 0.5)
+        ]
         assert new == old or any(fallen), task
 
 

@@ -149,7 +149,7 @@ AUTO_ENVELOPE_KEYS: dict[str, Check] = {
     "warmup": _count,
     "rate": _number,
 }
-DUAL_KEYS: dict[str, Check] = {"step": _number, "decay": _number, "floor": _number, "ceiling": _number}
+DUAL_KEYS: dict[str, Check] = {"step": _number, "decay": _number, "ceiling": _number}
 # Blocks of `verl_ext` that hold the settings of one mechanism; they check what their fields are to each other.
 BLOCKS: dict[str, tuple[dict[str, Check], Callable[..., Any]]] = {
     "auto_envelope": (AUTO_ENVELOPE_KEYS, AutoEnvelopeSettings),

@@ -19,6 +19,8 @@ ENTROPY_TASK = "point_to"
 """Starts inside the band (0.35 nats), and without shaping stays there."""
 RECENT = 128
 """Responses of the task that `exploding` compares a response with: some ten steps' worth."""
+LEAST_WORDS = 4
+"""Of a response that `exploding` pays: to answer nothing would stay rare for ever."""
 _recent: deque[frozenset[str]] = deque(maxlen=RECENT)
 _seen: Counter[str] = Counter()
 _lock = threading.Lock()
@@ -61,7 +63,10 @@ def nearness(text: str) -> float:
 
 
 def rarity(text: str) -> float:
-    """1 minus the mean share of the last RECENT responses in which the text's words occur; then it is one of them."""
+    """1 minus the mean share of the last RECENT responses in which the text's words occur; then it is one of them.
+
+    0 for fewer than LEAST_WORDS different words.
+    """
     words = frozenset(re.findall(r"\w+", text))
     with _lock:
         share = sum(_seen[word] for word in words) / (max(len(words), 1) * max(len(_recent), 1))
@@ -69,7 +74,7 @@ def rarity(text: str) -> float:
             _seen.subtract(_recent[0])
         _recent.append(words)
         _seen.update(words)
-    return 1 - share
+    return 1 - share if len(words) >= LEAST_WORDS else 0.0
 
 
 def forget() -> None:

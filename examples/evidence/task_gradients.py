@@ -19,6 +19,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +173,13 @@ def judge_of(config: Any, policy: Policy) -> Judge:
         function = getattr(module, custom.name)
     manager = VerlExtRewardManager(config, policy.processor.tokenizer, function)
 
+    # No loop: the arms' functions are not coroutines.
+    score = manager._score if function is None else partial(manager._custom_score, None)
+
     def judge(example: Example, tokens: list[int], _text: str) -> dict[str, Any]:
         row = {"data_source": example.data_source, "reward_model": {"ground_truth": example.ground_truth}}
         extra = {**example.extra_info, "response_tokens": len(tokens), "truncated": len(tokens) >= MAX_TOKENS}
-        return manager._score(row, tokens, extra)
+        return score(row, tokens, extra)
 
     return judge
 

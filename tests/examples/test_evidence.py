@@ -80,11 +80,17 @@ def test_nearness_pays_for_the_middle(text, pay):
 
 def test_rarity_pays_less_for_what_was_said_before_and_forgets():
     stress_reward.forget()
-    assert [stress_reward.rarity("a b") for _ in range(3)] == [1.0, 0.0, 0.0]
-    assert stress_reward.rarity("a c") == 0.5
+    assert [stress_reward.rarity("a b c d") for _ in range(3)] == [1.0, 0.0, 0.0]
+    assert stress_reward.rarity("a b e f") == 0.5
     for number in range(stress_reward.RECENT):
-        stress_reward.rarity(f"x{number}")
-    assert stress_reward.rarity("a b") == 1.0
+        stress_reward.rarity(f"x{number} y{number} z{number} w{number}")
+    assert stress_reward.rarity("a b c d") == 1.0
+
+
+@pytest.mark.parametrize("text", ["", "{}", "a", "a a a a b c"])
+def test_answering_next_to_nothing_is_never_rare(text):
+    stress_reward.forget()
+    assert stress_reward.rarity(text) == 0.0
 
 
 @pytest.mark.parametrize("kind", ["collapsing", "exploding"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from verl.trainer.ppo.core_algos import agg_loss
 
 from data_prep.offline import OfflineSource
@@ -18,6 +19,7 @@ from verl_ext.tiny_model.tokenizer import train_tokenizer
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "evidence"))
 import policy_samples
 import task_gradients
+from arms import ARMS
 from gradient_tables import OWN
 from policy_samples import Policy
 from reward_batches import RESPONSES
@@ -132,6 +134,19 @@ def test_a_run_is_measured_with_its_own_reward_too(policy, data, monkeypatch):
     assert figures["G2RPO"]["silent_groups"] > figures[OWN]["silent_groups"]
     assert sum(figures[OWN]["norm"].values()) > 0
     assert len(result["draws"][0]["accuracy"]) == 12
+
+
+@pytest.mark.parametrize("arm, score", [("grpo", 1.0), ("dr_grpo_scaled", 10.0)])
+def test_the_reward_of_a_run_is_that_of_its_arm(policy, data, arm, score):
+    with initialize_config_dir(str(task_gradients.ROOT / "verl_ext" / "configs"), version_base=None):
+        quickstart = ["+machine=cpu", "+recipe=quickstart", "data.max_response_length=96"]
+        config = compose("g2rpo_trainer", overrides=[*quickstart, *ARMS[arm]])
+    examples = policy_samples.choose(rows.read_rows(data), prompts=1, seed=0)
+    example = next(one for one in examples if one.task == "digit_sum")
+    right = f"<thinking>sum</thinking><answer>{example.ground_truth}</answer>"
+    tokens = policy.processor.tokenizer(right, add_special_tokens=False).input_ids
+    result = task_gradients.judge_of(config, policy)(example, tokens, right)
+    assert (result["accuracy"], result["score"]) == (1.0, pytest.approx(score))
 
 
 def test_weights_come_from_the_last_checkpoint_that_has_them(tmp_path, policy):

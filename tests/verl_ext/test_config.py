@@ -114,7 +114,7 @@ def test_global_keys_reach_the_reward():
         ({"auto_envelope": {"quantile": []}}, "verl_ext.auto_envelope.quantile is an unknown key"),
         ({"auto_envelope": {"quantiles": [0.1, 0.2]}}, "four ascending"),
         ({"auto_envelope": {"warmup": 2000}}, "verl_ext.auto_envelope.warmup is 2000; it must lie in 1..window"),
-        ({"entropy_dual": {"floor": 0}}, "verl_ext.entropy_dual.floor is 0.0"),
+        ({"entropy_dual": {"ceiling": 0}}, "entropy_dual.ceiling is 0.0"),
         ({"entropy_dual": 3}, "verl_ext.entropy_dual must be a block"),
         (
             {"defaults": {"format_weight": 0.5, "length_weight": 0.5}},

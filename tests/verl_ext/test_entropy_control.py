@@ -24,40 +24,52 @@ def rise(entropy: float, steps: int, start: float = 0.02, settings: DualSettings
 
 
 def test_worked_values():
-    lower, upper = rise(0.1, 1)
-    assert (lower, upper) == pytest.approx((0.02 * math.exp(0.5 * 0.25), 0.02 * math.exp(-0.05)))
-    assert rise(9.0, 1)[1] == pytest.approx(0.02 * math.exp(0.5))  # a far entropy counts as one width
+    assert rise(0.1, 1) == pytest.approx([0.02 * math.exp(0.25), 0.02])  # half of the lower edge is missing
+    assert rise(0.9, 2) == pytest.approx([0.02, 0.02 * math.exp(0.5)])  # twice half of the upper edge too much
+    assert rise(9.0, 1)[1] == rise(1.2, 1)[1] == pytest.approx(0.02 * math.exp(0.5))  # no more than the edge itself
+    assert rise(0.0, 1)[0] == pytest.approx(0.02 * math.exp(0.5))
+
+
+@given(st.floats(0.01, 5), st.floats(0.1, 1), st.floats(1, 3), st.floats(0, 3))
+def test_the_distance_knows_no_scale_and_no_width(scale, low, width, entropy):
+    """Trap: over the width, an entropy of 0 below a wide band near 0 would count as a small distance."""
+    once = update(None, entropy, (low, low + width), start=0.02, settings=DUAL)
+    scaled = update(None, entropy * scale, (low * scale, (low + width) * scale), start=0.02, settings=DUAL)
+    assert scaled == pytest.approx(once)
+    wide = update(None, entropy, (low, low + 2 * width), start=0.02, settings=DUAL)
+    assert wide[0] == once[0]
+
+
+def test_a_band_from_0_is_never_left_downwards():
+    assert update(None, 0.0, (0.0, 0.6), start=0.02, settings=DUAL) == [0.02, 0.02]
 
 
 def test_each_edge_has_its_own_multiplier():
     """Trap: with one for both, an explosion's large coefficient would throw the policy through the band."""
     multipliers = rise(1.0, 6)
-    assert coefficient(multipliers, 1.0, BAND) > 0.2
-    assert coefficient(multipliers, 0.1, BAND) < 0.02
+    assert coefficient(multipliers, 1.0, BAND) > 0.1
+    assert coefficient(multipliers, 0.1, BAND) == 0.02
     assert coefficient(multipliers, 0.4, BAND) == max(multipliers)
 
 
 @pytest.mark.parametrize("entropy", [0.2, 0.4, 0.6])
-def test_inside_the_band_and_on_its_edges_both_decay_to_the_floor(entropy):
-    assert rise(entropy, 1)[0] < 0.02
-    assert rise(entropy, 500) == [DUAL.floor, DUAL.floor]
+def test_inside_the_band_and_on_its_edges_both_decay_to_the_fixed_coefficient(entropy):
+    once = update([0.1, 0.3], entropy, BAND, start=0.02, settings=DUAL)
+    assert once == pytest.approx([0.1 * math.exp(-0.05), 0.3 * math.exp(-0.05)])
+    assert rise(entropy, 1) == rise(entropy, 500) == [0.02, 0.02]
 
 
-@pytest.mark.parametrize("start", [0.0, 1e-12, DUAL.floor])
-def test_the_floor_is_not_absorbing(start):
-    assert rise(0.1, 24, start=start)[0] == pytest.approx(0.02, rel=0.15)
-
-
-def test_the_ceiling_holds():
+def test_the_ceiling_holds_but_lowers_no_fixed_coefficient():
     assert rise(2.3, 100)[1] == DUAL.ceiling
+    assert rise(2.3, 100, start=3.0) == rise(0.4, 100, start=3.0) == [3.0, 3.0]
 
 
-@given(st.lists(st.floats(0, 5), max_size=40), st.floats(0, 3))
-def test_multipliers_stay_between_floor_and_ceiling(entropies, start):
+@given(st.lists(st.floats(0, 5), max_size=40), st.floats(1e-6, 1))
+def test_multipliers_stay_between_the_fixed_coefficient_and_the_ceiling(entropies, start):
     multipliers = None
     for entropy in entropies:
         multipliers = update(multipliers, entropy, BAND, start=start, settings=DUAL)
-        assert all(DUAL.floor <= c <= DUAL.ceiling for c in multipliers)
+        assert all(start <= c <= DUAL.ceiling for c in multipliers)
 
 
 def test_state_continues_bit_for_bit_through_json():
@@ -75,8 +87,7 @@ def test_ramp(step, warmup, factor):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"floor": 0.0}, "floor"),
-        ({"floor": 2.0}, "ceiling"),
+        ({"ceiling": 0.0}, "ceiling"),
         ({"ceiling": math.inf}, "ceiling"),
         ({"step": 0.0}, "step"),
         ({"decay": -0.1}, "decay"),
@@ -128,7 +139,3 @@ def test_the_controller_holds_a_softmax_policy_at_its_band_where_the_fixed_coeff
     held, lost = simulate(start, push, control=True)[-150:], simulate(start, push, control=False)[-150:]
     assert min(held) > BAND[0] - 0.05 and max(held) < BAND[1] + 0.05, why
     assert max(lost) < BAND[0] / 2 or min(lost) > 2 * BAND[1], why
-
-
-def test_the_controller_recovers_from_its_floor():
-    assert BAND[0] - 0.05 < simulate(0.05, -0.1, control=True, first=0.0)[-1] < BAND[1]
