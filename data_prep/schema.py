@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
-CATEGORIES = ("general_vqa", "math_vqa", "chart_vqa", "spatial_reasoning", "document", "grounding")
+from reward_fns.settings import CATEGORIES
 
 
 def _field(name: str, kind: pa.DataType, *, nullable: bool = False) -> pa.Field:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+CATEGORIES = ("general_vqa", "math_vqa", "chart_vqa", "spatial_reasoning", "document", "grounding")
 THINKING_TAGS = ("thinking", "think")
 LENGTH_GATES = ("correct", "positive", "always")
 LENGTH_SCOPES = ("response", "thinking")

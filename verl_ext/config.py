@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reward_fns.settings import RewardSettings
+from reward_fns.settings import CATEGORIES, RewardSettings
 from verl_ext.auto_envelope import AutoEnvelopeSettings
 from verl_ext.config_fields import (
     BLOCKS,
@@ -36,7 +36,6 @@ from verl_ext.group_filter import FilterSettings
 from verl_ext.run_check import check_run
 from verl_ext.sampler import SamplingSettings
 
-CATEGORIES = ("general_vqa", "math_vqa", "chart_vqa", "spatial_reasoning", "document", "grounding")
 _REWARD = RewardSettings()
 
 Layer = Mapping[str, Any]
@@ -159,7 +158,7 @@ def check(config: Mapping[str, Any], *, known_tasks: Collection[str] | None = No
     """Check a whole resolved run configuration before anything starts; one ValueError lists every problem."""
     problems: list[str] = []
     settings = _load(config.get("verl_ext"), known_tasks, problems)
-    refuse(problems + check_run(config, settings))
+    refuse(problems + check_run(config, settings, known_tasks=known_tasks))
     return settings
 
 

@@ -186,7 +186,7 @@ G2RPO_KEYS: dict[str, Check] = {
     "unit_variance": _one_of(("none", "group", "task")),
     "success_floor": _or_null(_number),
     "clip": _or_null(_positive),
-    "components": _mapping_of(_number),
+    "components": _or_null(_mapping_of(_number)),
 }
 EMA_KEYS: dict[str, Check] = {
     "decay": _decay,
@@ -212,7 +212,7 @@ def read(
             continue
         try:
             values[key] = keys[key](value)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:  # a list has no place among names
             problems.append(f"{path}.{key}={value!r}: {error}")
     return values
 

@@ -79,9 +79,10 @@ class G2RPOSettings:
     clip: float | None = None
     """Largest magnitude of an advantage: the order stays but for ties at the bound, means of 0 need not; 3 touches
     0.27 % of N(0, 1) and lowers its deviation to 0.998. None: no bound."""
-    components: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 1.0, "format": 1.0, "structure": 1.0})
+    components: Mapping[str, float] | None = None
     """Reward parts and their weights in `g2rpo_gdpo`, which maps each part apart; `g2rpo` maps the composed reward. A
-    weight scales its part's share of the mean (0) and deviation; the order is that of the weighted sum."""
+    weight scales its part's share of the mean (0) and deviation; the order is that of the weighted sum. None: 1 for
+    accuracy, format and structure."""
 
     def __post_init__(self) -> None:
         known: dict[str, Collection[str]] = {

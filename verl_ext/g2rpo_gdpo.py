@@ -27,6 +27,9 @@ from verl_ext.g2rpo import (
 from verl_ext.ranked_rows import ranked_rows
 from verl_ext.ranking import rank
 
+COMPONENTS = {"accuracy": 1.0, "format": 1.0, "structure": 1.0}
+"""Weights where the settings give none."""
+
 
 def g2rpo_gdpo_scores(
     components: Mapping[str, Tensor],
@@ -47,7 +50,7 @@ def g2rpo_gdpo_scores(
     a weighted part that is missing, and as `g2rpo_scores`.
     """
     settings = settings or G2RPOSettings()
-    weights = {name: weight for name, weight in settings.components.items() if weight != 0}
+    weights = {name: weight for name, weight in (settings.components or COMPONENTS).items() if weight != 0}
     missing = [name for name in weights if name not in components]
     if missing or not weights:
         raise ValueError(

@@ -28,11 +28,16 @@ def check(config: DictConfig) -> None:
 
 
 def save_config(config: DictConfig) -> Path:
-    """Write the resolved configuration to `config.yaml` in the run folder and return the folder."""
+    """Write the resolved configuration to `config.yaml` in the run folder and return the folder.
+
+    A run that only validates leaves the one that trained.
+    """
     run_dir = Path(config.verl_ext.run_dir or config.trainer.default_local_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    (run_dir / "config.yaml").write_text(OmegaConf.to_yaml(resolved))
+    path = run_dir / "config.yaml"
+    if not (config.trainer.val_only and path.exists()):
+        resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+        path.write_text(OmegaConf.to_yaml(resolved))
     return run_dir
 
 

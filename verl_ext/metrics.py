@@ -47,6 +47,8 @@ SHAPING_METRICS: dict[str, str] = {
     "envelope/max_end": "fourth bound",
 }
 TIE_EPSILON = 1e-6
+DUST = 1e-6
+"""Advantages below this are rounding."""
 # Loss aggregations of verl in which every response weighs the same, however long; in the others every token does.
 EQUAL_RESPONSES = ("seq-mean-token-mean",)
 
@@ -62,7 +64,7 @@ class Rows:
     group: np.ndarray
     """Prompt group: any hashable label."""
     tokens: np.ndarray
-    """Response tokens."""
+    """Response tokens that train: 0 where verl's rejection sampling has masked a response."""
     truncated: np.ndarray
     """Whether the response was cut off."""
     accuracy: np.ndarray
@@ -110,7 +112,9 @@ def task_metrics(
     `loss_agg_mode` is verl's.
     """
     rows = rows if rows.valid is None else rows.take(rows.valid.astype(bool))
-    weight = np.abs(rows.advantage) * (1.0 if loss_agg_mode in EQUAL_RESPONSES else rows.tokens)
+    size = np.abs(rows.advantage)
+    # Float dust pushes nothing, but would be the whole of a batch that has nothing else.
+    weight = np.where(size < DUST, 0.0, size) * (1.0 if loss_agg_mode in EQUAL_RESPONSES else rows.tokens)
     group = factorize(rows.group)[0].numpy()
     own = _Groups.of(rows, group)
 
@@ -168,10 +172,11 @@ def _reward_metrics(part: Rows) -> dict[str, float]:
     parts = {"accuracy": judged.accuracy, "reward": judged.reward, "format": judged.format}
     parts |= {"structure": judged.structure, "length_reward": judged.length}
     values = {name: float(np.mean(value)) for name, value in parts.items() if len(value)}
+    if len(lengths := part.tokens[part.tokens > 0]):
+        values["response_length/mean"] = float(lengths.mean())
+        values["response_length/p95"] = float(np.percentile(lengths, 95))
     return values | {
         "rows": float(len(part.task)),
-        "response_length/mean": float(part.tokens.mean()),
-        "response_length/p95": float(np.percentile(part.tokens, 95)),
         "response_length/truncated": float(part.truncated.mean()),
         "advantage/mean": float(part.advantage.mean()),
         "advantage/std": float(part.advantage.std()),
@@ -191,7 +196,9 @@ class _Groups:
 
     @classmethod
     def of(cls, rows: Rows, group_N: np.ndarray) -> _Groups:
-        final = np.ones(len(group_N), dtype=bool) if rows.final is None else rows.final.astype(bool)
+        final = rows.tokens > 0  # the estimators leave out what rejection sampling has masked
+        if rows.final is not None:
+            final &= rows.final.astype(bool)
         groups = int(group_N.max()) + 1 if len(group_N) else 0
         own = group_N[final]
         epsilon = TIE_EPSILON if rows.tie_epsilon is None else torch.from_numpy(rows.tie_epsilon[final])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS, read
+from reward_fns.settings import CATEGORIES
+from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS, read, unknown
+from verl_ext.sampler import SamplingSettings
 
 if TYPE_CHECKING:
     from verl_ext.config import Settings
@@ -16,7 +18,9 @@ RANK_ESTIMATORS = ("g2rpo", "g2rpo_gdpo")
 GROUP_ESTIMATORS = (*RANK_ESTIMATORS, "ema_grpo")
 
 
-def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
+def check_run(
+    config: Mapping[str, Any], settings: Settings, *, known_tasks: Collection[str] | None = None
+) -> list[str]:
     """Problems of a whole resolved configuration: each names the key, the reason and the fix.
 
     A key that is missing is not judged.
@@ -25,6 +29,7 @@ def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
     read(_at(config, "algorithm.g2rpo"), "algorithm.g2rpo", G2RPO_KEYS, problems)
     read(_at(config, "algorithm.ema_grpo"), "algorithm.ema_grpo", EMA_KEYS, problems)
     problems += _estimator_problems(config)
+    problems += _unheard(config, settings, known_tasks)
     if _at(config, "trainer.use_v1") is False:
         problems.append("trainer.use_v1=false (verl's legacy trainer) has no task labels and no shaping; remove it")
     if settings.sampling.by_need and _at(config, "data.dataloader_num_workers"):
@@ -43,6 +48,33 @@ def check_run(config: Mapping[str, Any], settings: Settings) -> list[str]:
     if settings.moves_envelopes:
         problems += _auto_envelope_problems(config)
     return problems + _unreachable_envelopes(config, settings)
+
+
+def _unheard(config: Mapping[str, Any], settings: Settings, known_tasks: Collection[str] | None) -> list[str]:
+    """Settings that nothing would read."""
+    problems = []
+    if "envelope" in settings.defaults and all("envelope" in settings.categories.get(one, {}) for one in CATEGORIES):
+        problems.append(
+            "verl_ext.defaults.envelope is overruled by that of every category; set verl_ext.categories.<category>"
+            ".envelope, or verl_ext.defaults.length_weight=0 for no length shaping"
+        )
+    names = {"task": known_tasks, "category": CATEGORIES}.get(settings.task_label)
+    for name in _at(config, "algorithm.g2rpo.task_tie_epsilon") or {}:
+        if names is not None and name not in names:
+            problems.append("algorithm.g2rpo.task_tie_epsilon: " + unknown(settings.task_label, name, names))
+    mode = _at(config, "trainer.v1.trainer_mode")
+    if mode is None or str(mode).startswith("verl_ext_"):
+        return problems
+    unread = {
+        "verl_ext.sampling": settings.sampling != SamplingSettings(),
+        f"verl_ext.task_label={settings.task_label}": settings.task_label != "task",
+        "algorithm.adv_estimator=g2rpo_gdpo": _at(config, "algorithm.adv_estimator") == "g2rpo_gdpo",
+    }
+    return problems + [
+        f"trainer.v1.trainer_mode={mode} is verl's own trainer, which does not know {setting}; use verl_ext_{mode}"
+        for setting, is_set in unread.items()
+        if is_set
+    ]
 
 
 def _estimator_problems(config: Mapping[str, Any]) -> list[str]:

@@ -20,12 +20,16 @@ class RunLog:
         self.last_step = -1
         self._provisional: tuple[int, int] | None = None
 
-    def open(self, *, resume_step: int) -> None:
+    def open(self, *, resume_step: int, trains: bool = True) -> None:
         """Keep the steps up to `resume_step`; later ones, and a line torn by an interrupt, will be computed anew.
 
-        A run that starts from step 0 starts an empty file.
+        A run that starts from step 0 starts an empty file. One that only validates (`trains` false) leaves what is
+        there, and adds no step before its end.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not trains and (end := last(self.path)) is not None:
+            self.last_step = end["step"]
+            return
         kept = []
         if resume_step > 0 and self.path.exists():
             kept = [entry for entry in read(self.path) if entry["step"] <= resume_step]

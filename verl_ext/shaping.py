@@ -58,6 +58,7 @@ def move_envelopes(batch: Any, settings: Settings, memory: dict[str, Any]) -> di
 def entropy_coefficients(
     tasks: Mapping[Pair, TaskSettings],
     entropy_K: Sequence[float],
+    tokens_K: Sequence[float],
     dual: entropy_control.DualSettings,
     memory: dict[str, Any],
     *,
@@ -65,13 +66,13 @@ def entropy_coefficients(
 ) -> list[float]:
     """Coefficient of each pair in a step (from 1), in the order of `tasks`; 0 for one that has no term.
 
-    Controlled ones take their entropy in before it acts.
+    Controlled ones take their entropy in before it acts; one without tokens, all rejected, has none.
     """
     duals = dict(memory.get(DUALS, {}))
     coefficients = []
-    for (pair, own), entropy in zip(tasks.items(), entropy_K, strict=True):
+    for (pair, own), entropy, tokens in zip(tasks.items(), entropy_K, tokens_K, strict=True):
         band, coefficient = own.entropy_band, own.entropy_coeff
-        if band is None:
+        if band is None or tokens == 0:
             coefficient = 0.0
         elif own.entropy_control == "dual" and coefficient > 0:
             key = name(pair)

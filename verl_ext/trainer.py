@@ -69,7 +69,7 @@ class TaskAware(TaskFed):
 
     def _setup(self) -> None:
         super()._setup()
-        self.run_log.open(resume_step=self.global_steps)
+        self.run_log.open(resume_step=self.global_steps, trains=not self.config.trainer.val_only)
         if self.shapes_entropy:
             actor = omega_conf_to_dataclass(self.config.actor_rollout_ref.actor)
             self.actor_rollout_wg.set_loss_fn(partial(shaped_ppo_loss, actor))
@@ -96,6 +96,8 @@ class TaskAware(TaskFed):
 
     def _entropy_weights(self, batch: Any) -> torch.Tensor:
         """Weight (N,) of each row's summed entropy in the loss; 0 where the task is inside its band."""
+        if self.global_steps < self.config.trainer.critic_warmup:  # verl does not update the actor yet
+            return torch.zeros(len(batch.keys))
         task, category = batch_rows.fetch_rewards(batch, "task", "category")
         mask, entropy = batch_rows.fetch_tokens(batch, "response_mask", "entropy")
         pair_N, pairs = factorize(zip(task.tolist(), category.tolist(), strict=True))
@@ -109,6 +111,7 @@ class TaskAware(TaskFed):
         coefficients = shaping.entropy_coefficients(
             tasks,
             entropy_K.tolist(),
+            tokens_K.tolist(),
             self.settings.entropy_dual.over(self.parameter_sync_step),
             self.memory,
             step=self.global_steps,

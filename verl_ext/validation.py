@@ -11,8 +11,9 @@ def validation_metrics(results: Mapping[str, Sequence[Any]], *, expected: int) -
     """Mean of `acc` (the benchmark authors' rule) over verifiable rows, per task, per category, and the mean over
     categories, from the lists of the reward's results (one entry a response that came back).
 
-    `val/failed_rows` counts those of the `expected` responses that did not come back: verl leaves them out of its own
-    means without a word. Raises KeyError where the reward function returns no task, category or acc.
+    `val/failed_rows` counts those of the `expected` responses that did not come back: a failure of ours is no wrong
+    answer. verl's own `val-core/.../acc` counts them as 0. Raises KeyError where the reward function returns no task,
+    category or acc.
     """
     missing = [name for name in ("task", "category", "acc") if name not in results]
     if missing:

@@ -8,9 +8,9 @@ import pytest
 from omegaconf import OmegaConf
 
 import verl_ext
-from reward_fns.settings import Envelope
+from reward_fns.settings import CATEGORIES, Envelope
 from verl_ext.auto_envelope import AutoEnvelopeSettings
-from verl_ext.config import CATEGORIES, Settings, TaskSettings, check, ema_settings, g2rpo_settings, load
+from verl_ext.config import Settings, TaskSettings, check, ema_settings, g2rpo_settings, load
 from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS, LAYER_KEYS
 from verl_ext.ema_grpo import EmaSettings
 from verl_ext.entropy_control import DualSettings
@@ -24,6 +24,10 @@ LAYERED = {
     "categories": {"math_vqa": {"length_weight": 0.3, "envelope": [0, 10, 50, 90], "entropy_band": [0.1, 0.4]}},
     "tasks": {"arithmetic": {"length_weight": 0.0, "envelope": None}},
 }
+
+
+OWN_ENVELOPES = {category: {"envelope": [0, 1, 2, 3]} for category in CATEGORIES}
+STOCK = {"trainer.v1.trainer_mode": "sync", "verl_ext.defaults": {"entropy_coeff": 0}}
 
 
 def run_config(**overrides: object) -> dict:
@@ -210,7 +214,7 @@ def test_the_defaults_file_equals_the_defaults_in_code_but_for_the_envelopes():
     assert (plain.auto_envelope, plain.entropy_dual) == (AutoEnvelopeSettings(), DualSettings())
     assert set(config["verl_ext"]["auto_envelope"]) == {item.name for item in dataclasses.fields(AutoEnvelopeSettings)}
     assert set(config["verl_ext"]["entropy_dual"]) == {item.name for item in dataclasses.fields(DualSettings)}
-    assert set(config["verl_ext"]["defaults"]) == set(LAYER_KEYS)
+    assert set(config["verl_ext"]["defaults"]) == set(LAYER_KEYS) - {"envelope"}  # every category has its own
     assert (plain.task_label, plain.run_dir, plain.poll_interval) == ("task", None, Settings().poll_interval)
 
 
@@ -259,6 +263,7 @@ def test_every_estimator_setting_can_be_configured():
         {"task_min_rows": 0},
         {"clip": 0},
         {"group_map": "rank"},
+        {"group_map": ["gaussian"]},
     ],
 )
 def test_estimator_settings_out_of_range_are_an_error(block):
@@ -269,6 +274,19 @@ def test_estimator_settings_out_of_range_are_an_error(block):
 def test_ema_settings_out_of_range_are_an_error():
     with pytest.raises(ValueError, match=r"(?s)2 problem.*decay=1.*guard=0"):
         ema_settings({"decay": 1, "guard": 0})
+
+
+def test_a_misspelt_task_has_no_tie_epsilon():
+    config = run_config(**{"algorithm.g2rpo.task_tie_epsilon": {"refcocoo": 0.1}})
+    assert check(config) == Settings()  # names are free
+    with pytest.raises(ValueError, match="refcocoo is an unknown task; the nearest is 'refcoco'"):
+        check(config, known_tasks=["refcoco", "mmmu"])
+
+
+def test_components_given_stand_alone(compose_config):
+    """Trap: Hydra merges mappings, so that parts of a default would keep their weight."""
+    config = compose_config("algorithm.g2rpo.components={accuracy: 2.0}")
+    assert g2rpo_settings(OmegaConf.to_container(config.algorithm.g2rpo)).components == {"accuracy": 2.0}
 
 
 def test_a_sound_run_passes():
@@ -309,6 +327,17 @@ def test_a_sound_run_passes():
             {"trainer.v1.trainer_mode": "sync", "verl_ext.defaults": {**MOVING, "entropy_coeff": 0}},
             "does not move envelopes; use verl_ext_sync",
         ),
+        (
+            {"verl_ext.defaults.envelope": [0, 1, 2, 3], "verl_ext.categories": OWN_ENVELOPES},
+            "verl_ext.defaults.envelope is overruled",
+        ),
+        (
+            {"verl_ext.task_label": "category", "algorithm.g2rpo.task_tie_epsilon": {"documents": 0.1}},
+            "task_tie_epsilon: documents is an unknown category; the nearest is 'document'",
+        ),
+        ({**STOCK, "verl_ext.sampling": {"base": "equal"}}, "does not know verl_ext.sampling; use verl_ext_sync"),
+        ({**STOCK, "verl_ext.task_label": "category"}, "does not know verl_ext.task_label=category"),
+        ({**STOCK, "algorithm.adv_estimator": "g2rpo_gdpo"}, "does not know algorithm.adv_estimator=g2rpo_gdpo"),
         ({"actor_rollout_ref.rollout.response_length": 64, "verl_ext.tasks.x.envelope": [64, 70, 80, 90]}, "end at 64"),
     ],
 )

@@ -39,6 +39,7 @@ def test_good_rows_pass(tmp_path):
         (setter(2, extra_info=None, data_source="nowhere"), "unknown task 'nowhere'"),
         (setter(2, data_source=None, extra_info=None), "unknown task ''"),
         (lambda rows: rows[2]["extra_info"].update(task="cooking"), "unknown task 'cooking'"),
+        (lambda rows: rows[2]["extra_info"].update(category="video"), "video is an unknown category"),
     ],
 )
 def test_a_poisoned_row_is_named_with_the_fix(tmp_path, change, says):
@@ -59,6 +60,12 @@ def test_many_are_counted(tmp_path):
 def test_a_reward_of_the_users_own_needs_no_task_of_ours(tmp_path):
     path = written(tmp_path / "a.parquet", setter(1, extra_info=None, data_source="gsm8k", reward_model=None))
     assert file_problems(path, judged_by_us=False) == []
+
+
+def test_prompts_may_stand_in_another_column(tmp_path):
+    path = written(tmp_path / "a.parquet", lambda rows: [row.update(messages=row.pop("prompt")) for row in rows])
+    assert "no column prompt" in file_problems(path)[0]
+    assert file_problems(path, prompt="messages") == []
 
 
 def test_files_that_cannot_be_read(tmp_path):

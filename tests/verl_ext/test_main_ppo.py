@@ -55,13 +55,13 @@ def started(compose_config, tmp_path, monkeypatch):
     reached = []
     monkeypatch.setattr(verls, "run_ppo", lambda config, **_: reached.append(config))
 
-    def start(change=lambda row: row):
+    def start(change=lambda row: row, more=()):
         rows = [OfflineSource().row("train", 0), change(OfflineSource().row("train", 1))]
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / "rows.parquet")
         files = [f"data.{split}_files={tmp_path}/rows.parquet" for split in ("train", "val")]
         settings = ("+machine=cpu", "+recipe=quickstart", "data.max_response_length=96", "data.train_batch_size=4")
         settings += ("actor_rollout_ref.actor.ppo_mini_batch_size=4", "actor_rollout_ref.model.path=none")
-        main(compose_config(*settings, *files, f"trainer.default_local_dir={tmp_path}/run"))
+        main(compose_config(*settings, *files, f"trainer.default_local_dir={tmp_path}/run", *more))
         return reached
 
     return start
@@ -81,3 +81,10 @@ def test_a_torn_checkpoint_is_passed_over_with_a_warning(started, tmp_path, caps
     (config,) = started()
     assert config.trainer.resume_from_path == str(tmp_path / "run" / "global_step_1")
     assert "WARNING" in (said := capsys.readouterr().err) and "data.pt is cut off" in said
+
+
+def test_validating_alone_leaves_the_configuration_of_the_training(started, tmp_path):
+    started()
+    trained = (tmp_path / "run" / "config.yaml").read_text()
+    started(more=("trainer.val_only=true", "data.seed=7"))
+    assert (tmp_path / "run" / "config.yaml").read_text() == trained

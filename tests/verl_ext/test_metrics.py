@@ -83,6 +83,20 @@ def test_weight_that_groups_without_signal_get():
     assert got["task/relation/zero_signal_weight"] == 0.0
 
 
+def test_rounding_pushes_nothing():
+    """Of centred rewards that are equal an ulp may be left, which would be the whole of a task without signal."""
+    got = task_metrics(batch(advantage=np.array([0.5, -0.5, 1.5, -1.5, 6e-8, -6e-8, 9.0])), bands=BANDS)
+    assert got["task/arithmetic/zero_signal_weight"] == got["task/arithmetic/gradient_weight_share"] == 0.0
+
+
+def test_responses_that_were_rejected_are_in_no_group_and_no_length():
+    """Their mask is 0; the estimators leave them out."""
+    got = task_metrics(batch(tokens=[10, 0, 20, 20, 0, 0, 999], entropy_sum=None))
+    assert got["task/relation/zero_signal_groups"] == 1.0
+    assert got["task/relation/response_length/mean"] == 10
+    assert "task/arithmetic/response_length/mean" not in got
+
+
 def test_what_stage_2_moves_groups_by():
     got = task_metrics(batch(advantage=np.array([0.5, 0.5, -1.0, 0.0, 0.0, 0.0, 9.0])))
     assert got["task/relation/advantage/group_mean"] == got["task/point_to/advantage/group_mean"] == 0.5

@@ -313,3 +313,9 @@ def test_tasks_have_their_category_before_the_first_validation(small: Path) -> N
     for path in (small / "validation").iterdir():
         path.unlink()
     assert load_run(small).category_of()["point_to"] == "spatial_reasoning"
+
+
+def test_a_task_may_have_a_slash_in_its_name(small: Path) -> None:
+    set_metrics(small, {"task/openai/gsm8k/rows": lambda step: 8, "task/openai/gsm8k/entropy": lambda step: 0.3})
+    run = load_run(small)
+    assert "openai/gsm8k" in run.names("task") and "openai" not in run.names("task")

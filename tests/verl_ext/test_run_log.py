@@ -28,6 +28,25 @@ def test_run_from_the_start_begins_an_empty_file(tmp_path):
     assert read(opened(tmp_path, resume_step=0).path) == []
 
 
+@pytest.mark.parametrize("resumed", [0, 2])
+def test_validating_alone_leaves_the_log_of_the_training(tmp_path, resumed):
+    log = opened(tmp_path, resume_step=0)
+    for step in range(5):
+        log.write(step, {"a": step})
+    before = log.path.read_text()
+    log = RunLog(tmp_path)
+    log.open(resume_step=resumed, trains=False)
+    log.write(resumed, {"a": "again"})
+    assert log.path.read_text() == before
+
+
+def test_validating_alone_in_an_empty_folder_is_logged(tmp_path):
+    log = RunLog(tmp_path)
+    log.open(resume_step=0, trains=False)
+    log.write(0, {"a": 1})
+    assert read(log.path) == [{"step": 0, "a": 1}]
+
+
 def test_a_provisional_step_is_replaced_once_and_counts_if_the_run_dies(tmp_path):
     log = opened(tmp_path, resume_step=0)
     log.write(1, {"a": 1})

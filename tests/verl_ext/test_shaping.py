@@ -128,15 +128,18 @@ def test_entropy_coefficients_fixed_warmed_up_and_controlled():
     names = ["fixed", "warm", "dual", "both", "off", "free"]
     tasks = {(name, "document"): settings.for_task(name, "document") for name in names}
     memory = {}
-    got = shaping.entropy_coefficients(tasks, [0.1] * 6, settings.entropy_dual, memory, step=2)
+    got = shaping.entropy_coefficients(tasks, [0.1] * 6, [9.0] * 6, settings.entropy_dual, memory, step=2)
     grown = 0.1 * 2.718281828**0.25
     assert got == pytest.approx([0.1, 0.02, grown, grown / 2, 0.0, 0.0])
     assert set(memory["entropy_dual"]) == {"dual/document", "both/document"}
     later = shaping.entropy_coefficients(
-        {("dual", "document"): tasks["dual", "document"]}, [0.1], settings.entropy_dual, memory, step=3
+        {("dual", "document"): tasks["dual", "document"]}, [0.1], [9.0], settings.entropy_dual, memory, step=3
     )
     assert later == pytest.approx([0.1 * 2.718281828**0.5])
     assert set(memory["entropy_dual"]) == {"dual/document", "both/document"}, "what is not in the batch stays"
+    before = dict(memory["entropy_dual"])
+    rejected = shaping.entropy_coefficients(tasks, [0.0] * 6, [0.0] * 6, settings.entropy_dual, memory, step=4)
+    assert (rejected, memory["entropy_dual"]) == ([0.0] * 6, before), "no entropy was seen"
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -181,6 +181,14 @@ def test_weights_follow_each_tasks_side_of_its_band(made, monkeypatch):
     assert metrics["task/arithmetic/entropy_coeff"] == 0.5
 
 
+def test_while_the_critic_warms_up_no_multiplier_moves(made):
+    """verl does not update the actor then."""
+    ours = made("trainer.critic_warmup=10", "verl_ext.defaults.entropy_control=dual")
+    ours.global_steps = 9
+    assert ours._entropy_weights(SimpleNamespace(keys=list("abcd"))).tolist() == [0.0] * 4
+    assert ours.memory == {}
+
+
 def test_a_task_in_two_categories_has_the_band_of_each(made, monkeypatch):
     ours = made(
         *("actor_rollout_ref.actor.ppo_mini_batch_size=1", "actor_rollout_ref.rollout.n=4", "~verl_ext.tasks"),

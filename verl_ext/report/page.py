@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from tqdm import tqdm
 
-from data_prep.schema import CATEGORIES
+from reward_fns.settings import CATEGORIES
 from verl_ext.report import examples, panels, pictures, plots, settings
 from verl_ext.report.load import load
 from verl_ext.report.panel import Panel

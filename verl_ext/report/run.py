@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from data_prep.schema import CATEGORIES
+from reward_fns.settings import CATEGORIES
 from verl_ext import summary
 
 Series = tuple[np.ndarray, np.ndarray]
@@ -60,8 +61,9 @@ class Run:
 
     def names(self, kind: str) -> list[str]:
         """Names under `kind` ("task", "category") with metrics or validation rows; the known categories in order."""
-        found = {key.split("/")[1] for key in self.keys if key.startswith(f"{kind}/")}
-        found |= {key.split("/")[2] for key in self.keys if key.startswith(f"val/{kind}/") and key.count("/") > 2}
+        # Names may hold slashes, as those of data sources do; every batch has rows of what it has metrics of.
+        pattern = re.compile(rf"{kind}/(.+)/rows|val/{kind}/(.+)/accuracy")
+        found = {match[1] or match[2] for key in self.keys if (match := pattern.fullmatch(key))}
         found |= {getattr(row, kind) for validation in self.validations for row in validation.rows.values()}
         known = [category for category in CATEGORIES if category in found]
         return known + sorted(found.difference(known))
