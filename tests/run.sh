@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the environment if needed, runs the fast suite, then the real pipeline end to end (a quarter of an hour without a
 # GPU). `FAST=1` leaves the second part out; further arguments go to pytest. Not run: `pytest -m smoke`, every launch
-# script for two steps (half an hour).
+# script for two steps (an hour).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source examples/venv.sh

@@ -33,7 +33,7 @@ METRICS: dict[str, str] = {
     "advantage/group_mean": "mean over groups of |mean advantage|: 0 unless whole groups move, as in stage 2",
     "groups": "prompt groups in the batch",
     "zero_signal_groups": "share of groups whose rewards are all equal: they teach nothing",
-    "zero_signal_weight": "share of the sum of |advantage| in such groups (0 unless they are let into stage 2)",
+    "zero_signal_weight": "share of the sum of |advantage| in such groups (0 but for rounding, unless in stage 2)",
     "shaping_only_groups": "share of groups whose rewards differ by format, structure or length alone",
     "token_share": "share of the batch's response tokens",
     "gradient_weight_share": "share of the batch's sum of |advantage| as the loss aggregation weighs it",

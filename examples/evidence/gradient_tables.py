@@ -94,6 +94,19 @@ def share_table(measured: Measured) -> list[str]:
     return table(["task", "accuracy, %", *estimators], rows)
 
 
+def arm_shares(runs: Mapping[str, Sequence[Measured]]) -> list[str]:
+    """Tasks by arms, over the draws of all runs."""
+    tasks = sorted(next(iter(runs.values()))[0]["draws"][0]["accuracy"])
+    rows = [
+        [
+            task,
+            *(cell(over_draws(own, OWN, lambda figures, at=at: 100 * shares(figures)[at]), 1) for own in runs.values()),
+        ]
+        for at, task in enumerate(tasks)
+    ]
+    return table(["task", *(f"{arm} ({len(own)})" for arm, own in runs.items())], rows)
+
+
 def page(warm: Measured, runs: Mapping[str, Sequence[Measured]]) -> list[str]:
     """`runs`: title of an arm -> what was measured of its runs, by seed."""
     estimators = list(warm["draws"][0]["estimators"])
@@ -115,6 +128,8 @@ def page(warm: Measured, runs: Mapping[str, Sequence[Measured]]) -> list[str]:
         *summary_table("estimator", {name: ([warm], name) for name in estimators}),
     ]
     if runs:
+        text += ["## After training: share of every task, %, each arm's own estimator and reward", ""]
+        text += arm_shares(runs)
         text += ["## After training, each arm's own estimator and reward on its own policy", ""]
         text += summary_table("arm (runs)", {f"{arm} ({len(own)})": (own, OWN) for arm, own in runs.items()})
         text += ["## After training, all estimators on the policies of those runs, reward without shaping", ""]

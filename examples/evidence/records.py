@@ -105,8 +105,10 @@ def settings_of(config: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 def unlike(one: Record, other: Record) -> list[str]:
     """Keys in which two runs' configurations differ, but for what their arms set, and what follows by the same name.
 
-    None where one of them was stored without its configuration.
+    None where one of them was stored without its configuration; but their first validations must agree in any case.
     """
+    if accuracies(one)[0] != accuracies(other)[0]:
+        return ["first validation"]
     a, b = one.get("config"), other.get("config")
     if a is None or b is None:
         return []
@@ -151,6 +153,18 @@ def inside_bands(record: Record, tasks: Iterable[str], last: int | None = None) 
         own = [value for value in (steps if last is None else steps[-last:]) if np.isfinite(value)]
         shares += [np.mean([low <= value <= high for value in own])] if own else []
     return float(np.mean(shares)) if shares else float("nan")
+
+
+def outside_bands(record: Record, tasks: Iterable[str], last: int | None = None) -> float:
+    """Mean over tasks and steps of how far the entropy is beyond the edge of the band, over the edge; 0 inside."""
+    distances = []
+    for task in tasks:
+        low, high = band_of(task)
+        own = np.array(series(record, f"task/{task}/entropy")[-(last or 0) :])
+        own = own[np.isfinite(own)]
+        beyond = np.maximum(low - own, 0) / low + np.maximum(own - high, 0) / high
+        distances += [beyond.mean()] if len(own) else []
+    return float(np.mean(distances)) if distances else float("nan")
 
 
 def learning(record: Record) -> np.ndarray:

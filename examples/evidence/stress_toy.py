@@ -90,9 +90,8 @@ def policy_loss(logits: list[Tensor], reward: Callable[[str], float], estimator:
 
 def main() -> None:
     marks = [0, STEPS // 8, STEPS // 4, STEPS // 2, STEPS]
-    print(
-        f"{'mean token entropy at step':<34}" + "".join(f"{at:>7}" for at in marks) + "   mean distance from the band"
-    )
+    title = "mean token entropy at step"
+    print(f"{title:<34}{''.join(f'{at:>7}' for at in marks)}   inside the band   distance from it in the second half")
     for kind in REWARDS:
         for estimator in ("GRPO", "G2RPO"):
             for banded in (False, True):
@@ -100,7 +99,8 @@ def main() -> None:
                 outside = [max(BAND[0] - one, one - BAND[1], 0.0) for one in course[STEPS // 2 :]]
                 label = f"{kind}, {estimator}{', band' if banded else ''}"
                 figures = "".join(f"{course[at]:>7.2f}" for at in marks)
-                print(f"{label:<34}{figures}{np.mean(outside):>10.2f} in the second half")
+                inside = 100 * np.mean([BAND[0] <= one <= BAND[1] for one in course])
+                print(f"{label:<34}{figures}{inside:>16.0f} %{np.mean(outside):>10.2f}")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ from records import (
     learning,
     load,
     mean_of,
+    outside_bands,
     reached,
+    series,
     start_of,
 )
 from short_table import footnote, short_table
@@ -52,8 +54,10 @@ PER_CATEGORY: dict[str, tuple[str, int | None, int]] = {
     f"Response length, tokens, last {LAST} steps": ("response_length/mean", LAST, 1),
     f"Entropy, nats a token, last {LAST} steps": ("entropy", LAST, 2),
     "Share of groups without signal, all steps": ("zero_signal_groups", None, 2),
-    "Share of the sum of abs(advantage) that these groups got, all steps": ("zero_signal_weight", None, 3),
 }
+
+SILENT_WEIGHT = ("zero_signal_weight", "gradient_weight_share")
+"""Metrics: share of a category's weight that groups without signal have in a step, and its share of the batch's."""
 
 
 def tasks_of(runs: Runs) -> list[str]:
@@ -101,10 +105,24 @@ def category_table(runs: Runs, name: str, last: int | None, digits: int) -> list
     return table(["arm", *by_category(runs)], rows)
 
 
-def band_table(runs: Runs, last: int | None) -> list[str]:
+def silent_weights(runs: Runs) -> list[str]:
+    """Over all steps: a step in which a category has such groups alone counts by its weight in the batch."""
     rows = []
     for arm, own in runs.items():
-        shares = [[100 * inside_bands(one, tasks, last) for one in own] for tasks in by_category(runs).values()]
+        pooled = []
+        for category in by_category(runs):
+            steps = [
+                [np.nan_to_num(series(one, f"category/{category}/{name}")) for name in SILENT_WEIGHT] for one in own
+            ]
+            pooled.append([100 * (share * weight).sum() / weight.sum() for share, weight in steps])
+        rows.append([TITLES[arm], *(cell(values, 1) for values in pooled)])
+    return table(["arm", *by_category(runs)], rows)
+
+
+def band_table(runs: Runs, of: Callable[[Record, Sequence[str], int | None], float], last: int | None) -> list[str]:
+    rows = []
+    for arm, own in runs.items():
+        shares = [[100 * of(one, tasks, last) for one in own] for tasks in by_category(runs).values()]
         rows.append([TITLES[arm], *(cell(values, 0) for values in shares)])
     return table(["arm", *by_category(runs)], rows)
 
@@ -127,7 +145,7 @@ def own_gradient(records: Sequence[Record], of: Callable[[gradient_tables.Figure
 def summary_table(runs: Runs) -> list[str]:
     titles = ("arm", "seeds", "accuracy, %", "against GRPO, points", "steps to GRPO's accuracy", "tokens")
     titles += (
-        "entropy inside the tasks' bands, % of steps",
+        f"entropy inside the tasks' bands, % of the last {LAST} steps",
         "gradient shares of the tasks: variation",
         "weight of groups without signal, %",
     )
@@ -139,7 +157,7 @@ def summary_table(runs: Runs) -> list[str]:
                 points(against(runs, arm, BASELINE)) if arm != BASELINE else "–",
                 steps_to_baseline(runs, arm),
                 cell([mean_of(one, "response_length/mean", LAST) for one in own], 1),
-                cell([100 * inside_bands(one, tasks_of(runs)) for one in own], 0),
+                cell([100 * inside_bands(one, tasks_of(runs), LAST) for one in own], 0),
                 own_gradient(own, gradient_tables.variation),
                 own_gradient(own, lambda figures: 100 * figures["silent_weight"], 1),
             ]
@@ -161,14 +179,22 @@ def stress_table(runs: Runs) -> list[str]:
                 *(TITLES[arm], str(len(own)), TITLES[base]),
                 points(against(runs, arm, base, others)),
                 points(against(runs, arm, base, [task])),
+                own_gradient(own, share_of(task), 1),
+                own_gradient(runs.get(base, []), share_of(task), 1),
                 cell([mean_of(one, f"task/{task}/entropy", LAST) for one in own]),
                 cell([100 * inside_bands(one, [task]) for one in own], 0),
                 cell([100 * inside_bands(one, [task], LAST) for one in own], 0),
             ]
         )
     titles = ("arm", "seeds", "against", "other tasks, points", "the task itself, points")
+    titles += ("its share of the gradients at the end, %", "there, %")
     titles += ("its entropy at the end, nats", "steps inside its band, %", f"of the last {LAST} steps, %")
     return table(titles, rows) if rows else []
+
+
+def share_of(task: str) -> Callable[[gradient_tables.Figures], float]:
+    """Of the task's gradient in the sum of all, in percent."""
+    return lambda figures: 100 * figures["norm"][task] / (sum(figures["norm"].values()) or np.nan)
 
 
 def sources(runs: Runs) -> list[str]:
@@ -198,8 +224,12 @@ def page(runs: Runs) -> list[str]:
         "Accuracy, before → after (difference), %": accuracy_table(runs),
         "Accuracy after training against GRPO, points": against_baseline(runs),
         **{title: category_table(runs, *what) for title, what in PER_CATEGORY.items()},
-        "Share of steps in which a task is inside its band, mean of the tasks, %": band_table(runs, None),
-        f"The same, last {LAST} steps": band_table(runs, LAST),
+        "Share of the sum of abs(advantage) that these groups got, all steps, %": silent_weights(runs),
+        "Share of steps in which a task is inside its band, mean of the tasks, %": band_table(runs, inside_bands, None),
+        f"The same, last {LAST} steps": band_table(runs, inside_bands, LAST),
+        f"Distance from the band, % of the edge, mean of the tasks, last {LAST} steps": band_table(
+            runs, outside_bands, LAST
+        ),
         "One task under stress": stress_table(runs),
         "Runs": sources(runs),
     }

@@ -1,4 +1,4 @@
-"""Every launch script with `SMOKE=1`, two steps of the real pipeline each: `pytest -m smoke` (half an hour)."""
+"""Every launch script with `SMOKE=1`, two steps of the real pipeline each: `pytest -m smoke` (an hour)."""
 
 import math
 import os
