@@ -57,10 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="make it anew, replacing what DIR holds")
     # What is not given is absent, so that an option of the other kind of data set can be refused.
     files = parser.add_argument_group("data sets from the hub or from files", argument_default=argparse.SUPPRESS)
-    add, of = (
-        files.add_argument,
-        {name: f" (default {value})" for name, (value, _) in (FOR_FILES | FOR_OFFLINE).items()},
-    )
+    add = files.add_argument
+    of = {name: f" (default {value})" for name, (value, _) in (FOR_FILES | FOR_OFFLINE).items()}
     add("--split", nargs="+", metavar="S", help="one or several; default: the one that papers report")
     add("--input", type=Path, metavar="PATH", help="a file, or a folder, of parquet, arrow, json, jsonl, the authors' "
         "own files or the harness's TSV; default: the hub")  # fmt: skip
