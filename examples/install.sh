@@ -29,7 +29,8 @@ fi
 
 echo "install: $EXTRA environment into $VENV (about 7 GB, a few minutes)"
 if [ ! -x "$VENV/bin/python" ]; then
-    "$(find_python)" -m venv "$VENV" || {
+    python=$(find_python) || exit 1
+    "$python" -m venv "$VENV" || {
         echo "install: could not make a virtual environment (Debian, Ubuntu: apt-get install python3-venv)" >&2
         exit 1
     }

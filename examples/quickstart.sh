@@ -69,7 +69,7 @@ if [ -f "$OUT/validation/0.jsonl" ]; then TRAINER+=(trainer.val_before_train=fal
 bash examples/install.sh
 PYTHON="$VENV/bin/python"
 "$PYTHON" -m data_prep prepare offline --out "$CACHE/data" --train "$TRAIN_ROWS" --val "$VAL_ROWS" --seed 0
-[ -n "$MODEL" ] || [ -e "$CACHE/model" ] || { cp -rT examples/evidence/model "$CACHE/model.part" && mv "$CACHE/model.part" "$CACHE/model"; }
+if [ -z "$MODEL" ] && [ ! -e "$CACHE/model" ]; then cp -rT examples/evidence/model "$CACHE/model.part"; mv "$CACHE/model.part" "$CACHE/model"; fi
 
 if [ -f "$OUT/validation/$STEPS.jsonl" ]; then
     echo "$OUT has its $STEPS steps already; name another folder (OUT=…) to train again"

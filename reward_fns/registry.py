@@ -204,14 +204,20 @@ def resolve_task(data_source: str, extra_info: Mapping[str, Any] | None = None) 
             importlib.import_module(module.strip())
         task = _find(key, whole=bool(named))
     if task is None:
-        near = difflib.get_close_matches(key[:200], _BY_KEY, n=1, cutoff=0)
-        nearest = _BY_KEY[near[0]].name if near else sorted(TASKS)[0]
+        near = difflib.get_close_matches(key[:200] if named else key.rpartition("/")[2][:200], _BY_KEY, n=1)
+        nearest = f"nearest: {_BY_KEY[near[0]].name!r}; " if near else ""
         raise ValueError(
-            f"unknown task {name[:200]!r} (nearest: {nearest!r}; docs/tasks.md lists all). "
+            f"unknown task {name[:200]!r} ({nearest}docs/tasks.md lists all). "
             "To add one: write its verifier, call reward_fns.registry.register (its docstring says where), "
-            "name it in extra_info.task"
+            f"name it in extra_info.task; {external_modules()}"
         )
     return task
+
+
+def external_modules() -> str:
+    """What a message on an unknown task says of the modules that register one's own."""
+    modules = os.environ.get("VERL_USE_EXTERNAL_MODULES")
+    return f"VERL_USE_EXTERNAL_MODULES is {modules!r}" if modules else "VERL_USE_EXTERNAL_MODULES is not set"
 
 
 def labels(data_source: str, extra_info: Mapping[str, Any] | None = None) -> tuple[str, str]:

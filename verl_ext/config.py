@@ -28,6 +28,7 @@ from verl_ext.config_fields import (
     read_block,
     refuse,
     unknown,
+    unknown_task,
 )
 from verl_ext.ema_grpo import EmaSettings
 from verl_ext.entropy_control import DualSettings
@@ -197,7 +198,8 @@ def _read_layers(block: Any, part: str, known: Collection[str] | None, problems:
         if not isinstance(name, str) or not name:
             problems.append(f"verl_ext.{part}: the name {name!r} must be a non-empty string")
         elif known is not None and name not in known:
-            problems.append(f"verl_ext.{part}." + unknown("name", name, known))
+            said = (unknown_task if part == "tasks" else unknown)("name", name, known)
+            problems.append(f"verl_ext.{part}.{said}")
         else:
             layers[name] = read(layer, f"verl_ext.{part}.{name}", LAYER_KEYS, problems)
     return layers

@@ -229,8 +229,15 @@ def read_block(block: Any, name: str, problems: list[str]) -> Any:
 
 
 def unknown(what: str, name: Any, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(str(name)[:100], list(known), n=1, cutoff=0.0)
-    return f"{name} is an unknown {what}; the nearest is {near[0] if near else None!r}, known: {', '.join(known)}"
+    near = difflib.get_close_matches(str(name)[:100].lower(), list(known), n=1)
+    nearest = f"the nearest is {near[0]!r}, " if near else ""
+    return f"{name} is an unknown {what}; {nearest}known: {', '.join(known)}"
+
+
+def unknown_task(what: str, name: Any, known: Collection[str]) -> str:
+    from reward_fns.registry import external_modules  # half a second, for a mistake alone
+
+    return f"{unknown(what, name, known)}; {external_modules()}"
 
 
 def refuse(problems: list[str]) -> None:

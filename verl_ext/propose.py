@@ -160,7 +160,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m verl_ext.propose", description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of the baseline run")
     parser.add_argument(
-        "--out", type=Path, help="file for the YAML block; in a `recipe` folder, `+recipe=NAME` takes it"
+        "--out",
+        type=Path,
+        help="file for the YAML block; main_ppo `--config-dir DIR +recipe=NAME` for DIR/recipe/NAME.yaml",
     )
     options = parser.parse_args(argv)
     try:
@@ -170,6 +172,7 @@ def main(argv: list[str] | None = None) -> None:
     text = "# @package _global_\n" + yaml.safe_dump(block(proposals), sort_keys=False, default_flow_style=None)
     print(table(proposals), "", "Overrides:", " \\\n".join(overrides(proposals)), "", text, sep="\n")
     if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(text)
 
 

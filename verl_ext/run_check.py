@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reward_fns.settings import CATEGORIES
-from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS, read, unknown
+from verl_ext.config_fields import EMA_KEYS, G2RPO_KEYS, read, unknown, unknown_task
 from verl_ext.sampler import SamplingSettings
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def _unheard(config: Mapping[str, Any], settings: Settings, known_tasks: Collect
     names = {"task": known_tasks, "category": CATEGORIES}.get(settings.task_label)
     for name in _at(config, "algorithm.g2rpo.task_tie_epsilon") or {}:
         if names is not None and name not in names:
-            problems.append("algorithm.g2rpo.task_tie_epsilon: " + unknown(settings.task_label, name, names))
+            said = (unknown_task if settings.task_label == "task" else unknown)(settings.task_label, name, names)
+            problems.append(f"algorithm.g2rpo.task_tie_epsilon: {said}")
     mode = _at(config, "trainer.v1.trainer_mode")
     if mode is None or str(mode).startswith("verl_ext_"):
         return problems

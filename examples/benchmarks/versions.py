@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 PREPARES = (
     r"bash examples/install\.sh",
     r'"\$PYTHON" -m data_prep',
-    r'"\$PYTHON" -m verl_ext\.tiny_model|\[ -n "\$MODEL" \]',
+    r'"\$PYTHON" -m verl_ext\.tiny_model|\[ -n "\$MODEL" \]|if \[ -z "\$MODEL" \].* fi$',
 )
 MINUTES = 20
 

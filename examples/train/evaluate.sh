@@ -51,12 +51,27 @@ settings() {  # what the answers to a file depend on; checksum and size, as a fi
     echo "overrides: $*"
 }
 
+run_of() { echo "$OUT/$(basename "$(dirname "$1")")_$(basename "$1" .parquet)"; }
+
 REAL=1
 if [ -n "${DRY_RUN:-}${SMOKE:-}${DOCTOR:-}" ]; then REAL=; fi
+declare -A OWNER=()
+for file in $FILES; do  # before the first validation, which takes long
+    if [ -n "$REAL" ] && ! { [ -f "$file" ] && [ -s "$file" ]; }; then
+        echo "evaluate: $file is not there or is empty: prepare it (python -m data_prep list), or leave it out of FILES" >&2
+        exit 1
+    fi
+    run=$(run_of "$file")
+    if [ -n "${OWNER[$run]:-}" ]; then
+        echo "evaluate: ${OWNER[$run]} and $file would both be the run $run: rename a folder, or evaluate them apart" \
+            "(OUT=…)" >&2
+        exit 1
+    fi
+    OWNER[$run]=$file
+done
 VALIDATIONS=()
 for file in $FILES; do
-    name=$(basename "$(dirname "$file")")_$(basename "$file" .parquet)
-    run=$OUT/$name
+    run=$(run_of "$file")
     VALIDATIONS+=("$run/validation/0.jsonl")
     if [ -n "$REAL" ]; then
         now=$(settings "$file" "$@")

@@ -44,6 +44,14 @@ def test_prepare_then_nothing_to_do(tmp_path, capsys):
         (["offline", "--image-size", "100"], "image size is 100"),
         (["offline", "--seed", "-1"], "seed is -1"),
         (["offline", "--thinking-tag", "reason"], "unknown thinking tag 'reason'"),
+        (["offline", "--convention", "qwen2_5_vl"], "--convention is not for offline (its boxes are 0-1000)"),
+        (["offline", "--limit", "5"], "--limit is not for offline (use --train and --val)"),
+        (["offline", "--categories", "document"], "--categories is not for offline (it has all six)"),
+        (["offline", "--max-pixels", "1"], "--max-pixels is not for offline (use --image-size)"),
+        (["offline", "--input", "foo", "--strict"], "--strict is not for offline (its rows are drawn, by --seed)"),
+        (["mmstar", "--train", "10"], "--train is not for mmstar (it is for offline; use --limit)"),
+        (["mmstar", "--seed", "0"], "--seed is not for mmstar (it is for offline; rows keep their order)"),
+        (["mmstar", "--types", "math"], "--types is not for mmstar (it is for onethinker)"),
     ],
 )
 def test_bad_input_exits_with_2(tmp_path, capsys, arguments, message):

@@ -119,8 +119,18 @@ def write(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def test_versions_leaves_out_what_prepares_and_nothing_else():
-    whole = (ROOT / "examples" / "quickstart.sh").read_text()
+NEW = """if [ -z "$MODEL" ] && [ ! -e "$CACHE/model" ]; then"""
+OLDER = (
+    """[ -n "$MODEL" ] || [ -e "$CACHE/model" ] || { true;""",
+    """[ -n "$MODEL" ] || "$PYTHON" -m verl_ext.tiny_model; true """,
+    """"$PYTHON" -m verl_ext.tiny_model; true """,
+)
+
+
+@pytest.mark.parametrize("start", [NEW, *OLDER])
+def test_versions_leaves_out_what_prepares_and_nothing_else(start):
+    whole = (ROOT / "examples" / "quickstart.sh").read_text().replace(NEW, start)
+    assert f"\n{start}" in whole
     kept = versions.training_only(whole)
     dropped = [line for line in whole.splitlines() if line not in kept.splitlines()]
     assert len(dropped) == 3 and "verl_ext.main_ppo" in kept and "model.path" in kept

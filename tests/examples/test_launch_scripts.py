@@ -172,6 +172,46 @@ def test_answers_of_another_evaluation_are_not_used_again(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ("a/val b/val", "b/val.parquet is not there or is empty: prepare it"),
+        ("a/val empty/val", "empty/val.parquet is not there or is empty"),
+        ("p/q/val r/q/val", "/p/q/val.parquet and "),
+    ],
+)
+def test_files_of_an_evaluation_are_looked_at_before_the_first_is_validated(tmp_path, files, said):
+    for name in ("a/val", "empty/val", "p/q/val", "r/q/val"):
+        path = tmp_path / f"{name}.parquet"
+        path.parent.mkdir(parents=True)
+        path.write_text("" if "empty" in name else "rows")
+    python = tmp_path / "python"
+    python.write_text(EVALUATED)
+    python.chmod(0o755)
+    own = {"PYTHON_BIN": str(python), "OUT": str(tmp_path / "out")}
+    own |= {"FILES": " ".join(f"{tmp_path}/{name}.parquet" for name in files.split())}
+    command = ["bash", "examples/train/evaluate.sh"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | own, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "") and said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_cannot_be_copied_stops_the_quickstart(tmp_path):
+    lines = (ROOT / "examples" / "quickstart.sh").read_text().splitlines()
+    (copies,) = (line for line in lines if "cp -rT" in line)
+    command = ["bash", "-euc", f"cp() {{ return 1; }}\n{copies}\necho on"]
+    own = os.environ | {"MODEL": "", "CACHE": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_an_interpreter_that_does_not_fit_is_the_only_thing_said(tmp_path):
+    own = os.environ | {"VENV": str(tmp_path / "venv"), "EXTRA": "cpu", "PYTHON": "/nope"}
+    done = subprocess.run(["bash", "examples/install.sh"], cwd=ROOT, env=own, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("install: Python 3.11 or 3.12 is needed")
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "venv").exists()
+
+
+@pytest.mark.parametrize(
     ("extra", "gpu", "stamp", "found"),
     [
         ("", False, "", "cpu .venv"),

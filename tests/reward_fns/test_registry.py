@@ -32,10 +32,22 @@ def test_what_a_row_counts_under(extra: dict[str, str], expected: tuple[str, str
     assert labels("own/set", extra) == expected
 
 
-@pytest.mark.parametrize(("source", "extra"), [("offline/bar_valu", None), ("offline/bar_value", {"task": "bar_valu"})])
+@pytest.mark.parametrize(
+    ("source", "extra"), [("a/long/folder/bar_valu", None), ("offline/bar_value", {"task": "bar_valu"})]
+)
 def test_unknown_tasks_name_the_nearest_and_the_fix(source: str, extra: dict[str, str] | None) -> None:
     with pytest.raises(ValueError, match=r"nearest: 'bar_value'.*registry\.register"):
         resolve_task(source, extra)
+
+
+@pytest.mark.parametrize(("modules", "said"), [("", "is not set"), ("json", "is 'json'")])
+def test_a_task_like_none_names_no_nearest_but_where_ones_own_come_from(
+    monkeypatch: pytest.MonkeyPatch, modules: str, said: str
+) -> None:
+    monkeypatch.setenv("VERL_USE_EXTERNAL_MODULES", modules)
+    with pytest.raises(ValueError, match=f"VERL_USE_EXTERNAL_MODULES {said}") as caught:
+        resolve_task("my/birds", {"task": "wingspan"})
+    assert "nearest" not in str(caught.value)
 
 
 def test_names_stay_apart_when_folded() -> None:

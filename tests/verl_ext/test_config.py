@@ -283,6 +283,18 @@ def test_a_misspelt_task_has_no_tie_epsilon():
         check(config, known_tasks=["refcoco", "mmmu"])
 
 
+@pytest.mark.parametrize(("modules", "said"), [("", "is not set"), ("birds", "is 'birds'")])
+def test_a_task_like_none_names_no_nearest_but_where_ones_own_come_from(monkeypatch, modules, said):
+    monkeypatch.setenv("VERL_USE_EXTERNAL_MODULES", modules)
+    with pytest.raises(ValueError, match=f"unknown name; known: mmmu; VERL_USE_EXTERNAL_MODULES {said}"):
+        load({"tasks": {"wingspan": {}}}, known_tasks=["mmmu"])
+
+
+def test_the_nearest_name_does_not_depend_on_case():
+    with pytest.raises(ValueError, match="the nearest is 'mmmu'"):
+        load({"tasks": {"MMMU": {}}}, known_tasks=["mmmu", "refcoco"])
+
+
 def test_components_given_stand_alone(compose_config):
     """Trap: Hydra merges mappings, so that parts of a default would keep their weight."""
     config = compose_config("algorithm.g2rpo.components={accuracy: 2.0}")

@@ -60,8 +60,8 @@ def test_the_length_that_the_run_s_envelopes_counted_is_taken_where_it_is_there(
 
 
 def test_what_is_written_is_a_configuration_that_loads(tmp_path, capsys):
-    propose.main([str(write_run(tmp_path / "run")), "--out", str(tmp_path / "mine.yaml")])
-    written = (tmp_path / "mine.yaml").read_text()
+    propose.main([str(write_run(tmp_path / "run")), "--out", str(tmp_path / "recipe" / "mine.yaml")])
+    written = (tmp_path / "recipe" / "mine.yaml").read_text()
     settings = load(OmegaConf.to_container(OmegaConf.create(written)).get("verl_ext"))
     assert settings.for_task("long", "math_vqa").entropy_band == (0.2, 0.6)
     shown = capsys.readouterr().out
