@@ -10,12 +10,14 @@ import json
 import zipfile
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from verl_ext import state_file
 
 TRACKER = "latest_checkpointed_iteration.txt"
 FOLDER = "global_step_"
+IDENTITY = ("algorithm.adv_estimator", "actor_rollout_ref.model.path", "trainer.v1.trainer_mode")
+"""What a run is seldom meant to change when it goes on."""
 
 
 def damage(folder: Path, *, asynchronous: bool = False) -> list[str]:
@@ -125,6 +127,24 @@ def settle(config: DictConfig) -> str | None:
     _refuse_other_ranks(folder, config)
     trainer.resume_mode, trainer.resume_from_path = "resume_path", str(folder)
     return f"{'; '.join(problems)}. The run goes on from {folder.name}; later steps are computed anew"
+
+
+def changed(config: DictConfig, run_dir: Path) -> str | None:
+    """A sentence for the log if the run goes on from what another estimator, model or trainer left there."""
+    before = run_dir / "config.yaml"
+    tracker = Path(config.trainer.default_local_dir) / TRACKER
+    if config.trainer.resume_mode == "disable" or not before.exists() or not tracker.exists():
+        return None
+    old, now = OmegaConf.load(before), OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    pairs = ((key, OmegaConf.select(old, key), OmegaConf.select(now, key)) for key in IDENTITY)
+    differ = [f"{key}={new} (before: {known})" for key, known, new in pairs if known != new]
+    if not differ:
+        return None
+    return (
+        f"the checkpoints in {config.trainer.default_local_dir} are of a run with other settings, and this one goes on "
+        f"from them: {', '.join(differ)}. To start anew, name another folder (trainer.default_local_dir, "
+        "verl_ext.run_dir) or set trainer.resume_mode=disable"
+    )
 
 
 def _refuse_other_ranks(folder: Path, config: DictConfig) -> None:

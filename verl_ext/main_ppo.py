@@ -27,12 +27,16 @@ def check(config: DictConfig) -> None:
     settings_of.check(OmegaConf.to_container(config, resolve=True), known_tasks=TASKS)
 
 
+def run_dir_of(config: DictConfig) -> Path:
+    return Path(config.verl_ext.run_dir or config.trainer.default_local_dir)
+
+
 def save_config(config: DictConfig) -> Path:
     """Write the resolved configuration to `config.yaml` in the run folder and return the folder.
 
     A run that only validates leaves the one that trained.
     """
-    run_dir = Path(config.verl_ext.run_dir or config.trainer.default_local_dir)
+    run_dir = run_dir_of(config)
     run_dir.mkdir(parents=True, exist_ok=True)
     path = run_dir / "config.yaml"
     if not (config.trainer.val_only and path.exists()):
@@ -63,8 +67,8 @@ def main(config: DictConfig) -> Any:
         passed_over = checkpoints.settle(config)
     except ValueError as error:
         sys.exit(f"verl_ext: {error}")
-    if passed_over:
-        print(f"verl_ext: WARNING: {passed_over}", file=sys.stderr, flush=True)
+    for warning in filter(None, (passed_over, checkpoints.changed(config, run_dir_of(config)))):
+        print(f"verl_ext: WARNING: {warning}", file=sys.stderr, flush=True)
     save_config(config)
 
     from verl.trainer import main_ppo

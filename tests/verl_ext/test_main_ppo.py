@@ -88,3 +88,15 @@ def test_validating_alone_leaves_the_configuration_of_the_training(started, tmp_
     trained = (tmp_path / "run" / "config.yaml").read_text()
     started(more=("trainer.val_only=true", "data.seed=7"))
     assert (tmp_path / "run" / "config.yaml").read_text() == trained
+
+
+def test_going_on_with_another_estimator_is_said(started, tmp_path, capsys):
+    started()
+    checkpoint(tmp_path / "run", 1)
+    started()
+    assert "WARNING" not in capsys.readouterr().err
+    started(more=("algorithm.adv_estimator=grpo", "trainer.resume_mode=disable"))
+    assert "WARNING" not in capsys.readouterr().err
+    started(more=("algorithm.adv_estimator=g2rpo",))
+    said = capsys.readouterr().err
+    assert "algorithm.adv_estimator=g2rpo (before: grpo)" in said and "resume_mode=disable" in said
