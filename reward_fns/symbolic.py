@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from .choice import read_letter
 from .normalize import belongs_together, fold, plain
 from .number import parse_number
-from .pool import CallCrashed, CallTimeout, Pool
+from .pool import CallCrashed, CallFailed, CallTimeout, Pool
 from .symbolic_values import decided
 from .units import DEGREES, DOLLAR, UNIT, Unit, split_unit
 
@@ -174,6 +174,8 @@ def in_worker(function: str, *args: str | None, timeout: float) -> Any:
         return f"took over {timeout} s"
     except CallCrashed:
         return "crashed the worker twice"
+    except CallFailed:
+        return "could not be compared"
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reward_fns.symbolic import equivalent, pool, rational
+from reward_fns.symbolic import equivalent, in_worker, pool, rational
 
 INFO = {"verify_timeout": 20}
 FAST = [
@@ -113,6 +113,14 @@ SLOW = [
     ("(2,3)", r"\left\{2,3\right\}", False),
     (r"\{2,3\}", "3,2", True),
     ("2,3", "2,2,3", False),
+    (r"\frac{3^{2024}-1}{2}", r"\dfrac{3^{2024}-1}{2}", True),
+    (r"\frac{3^{2024}-1}{2}", r"\frac{3^{2024}+1}{2}", False),
+    ("2^{2023}", r"2^{2022}\cdot 2", True),
+    ("2^{2023}", r"2^{2022}\cdot 3", False),
+    ("1000!", "1000! + 0", True),
+    (r"\frac{d}{dx} f(x)", r"\frac{d}{dx}(f(x))", True),
+    (r"\frac{x^{2024}-1}{x-1}", r"\dfrac{x^{2024}-1}{x-1}", True),
+    (r"\frac{x^{2024}-1}{x-1}", r"\frac{x^{2023}-1}{x-1}", False),
 ]
 
 
@@ -135,6 +143,12 @@ def test_bombs_end_at_the_deadline(bomb: str) -> None:
     right, why = equivalent(bomb, r"\sqrt{2}", {"verify_timeout": 0.5})
     assert time.monotonic() - start < 30
     assert not right and why
+
+
+def test_an_exception_in_a_worker_is_a_wrong_answer_and_an_event() -> None:
+    before = pool().counters["failures"]
+    assert in_worker("no_such_function", timeout=20) == "could not be compared"
+    assert pool().counters["failures"] == before + 1
 
 
 def test_from_threads() -> None:
