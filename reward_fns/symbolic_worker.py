@@ -134,7 +134,7 @@ def _close(lefts: list[complex], rights: list[complex]) -> bool:
 
 
 def _sample(expression: Any) -> list[complex]:
-    """The values (of an equation: left side minus right side) at the sample points, [] if one is unknown or too large."""
+    """The values (of an equation: of the difference) at the sample points, [] if one is unknown or too large."""
     from sympy import Eq
 
     symbols = sorted(expression.free_symbols, key=str)
