@@ -33,7 +33,16 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?![A-Za-z])|(?<![\\A-Za-z])(?:o
 _FUNCTIONS = frozenset(("sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "lim", "max", "min", "gcd", "lcm"))
 _LETTERS_ONLY = re.compile(r"[A-Za-z][A-Za-z\s.,'-]+")
 _BARE_NUMBER = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?")
-_ASSIGNED = re.compile(r"(?P<name>(?:[A-Za-z]|\\[a-z]{2,9})(?:_\{?\w{1,4}\}?|\(\w\))?)\s*=\s*(?P<value>[^=]+)")
+_NAME = (
+    r"(?:\\(?:sin|cos|tan|cot|sec|csc)\s*+\(?\s*+)?(?:m\s*+(?=\\angle))?(?:\\(?:angle|triangle)\s*+)?"
+    r"(?:[A-Z]{2,4}|[A-Z][a-z]{2,15}|[A-Za-z]|(?<=\\angle )[1-9]|\|[A-Z]{2}\||(?!\\pi\b)\\[a-z]{2,9}"
+    r"|\\(?:overline|text|mathrm)\s*\{[A-Za-z ]{1,30}\})"
+    r"(?:_\{?(?:\\triangle\s*|\\text\s*\{)?\w{1,12}\}{0,2}|\(\w\))?\)?"
+)
+"""A variable, angle, side, quantity, or a function of one; no 2x, x^2, |x|, \\sin 30: their value is another's."""
+_ASSIGNED = re.compile(rf"(?P<name>{_NAME})\s*(?:=|\\approx\b)\s*(?P<value>[^=]+)")
+_NAME_MARKS = re.compile(r"\\(?:overline|text|mathrm|angle)\b|m\s*(?=\\angle)|[\s{}()|]")
+_NUMBER_BASE = re.compile(r"[0-9]\s*_\s*\{?\s*\(?\s*([0-9]{1,3})")
 
 
 class Formula(NamedTuple):
@@ -126,13 +135,16 @@ def decide(answer: str, truth: str) -> Question:
 def _decide_values(gold_body: str, given_body: str, size: Fraction = Fraction(1)) -> Question:
     """`size`: of the answer's unit, in units of the gold."""
     (gold_name, gold), (given_name, given) = _sides(gold_body), _sides(given_body)
-    if gold_name and given_name and gold_name != given_name:
+    solved = bool(gold_name and given_name and gold_name != given_name)
+    if solved and given_name not in gold:
         return Question(False, f"{given_name} is not {gold_name}")
-    if bool(gold_name) != bool(given_name) and (given if gold_name else gold).count("=") == 1:
-        # y = 2x + 1 and 2x - y + 1 = 0: equations, not values.
+    if solved or (bool(gold_name) != bool(given_name) and (given if gold_name else gold).count("=") == 1):
+        # y = 2x + 1, 2x - y + 1 = 0 and x = (y - 1)/2: equations, not values.
         gold, given = spelled_out(gold_body), spelled_out(given_body)
     if has_split_digits(gold) or has_split_digits(given):
         return Question(False, "digits that are split by spaces")
+    if (bases := _NUMBER_BASE.findall(given)) and bases != _NUMBER_BASE.findall(gold):
+        return Question(False, "another number base")
     left, right = rational(gold), rational(given)
     if left is not None and right is not None:
         why = f"{given} is not {gold}" if size == 1 else "another value, in the gold's unit"
@@ -141,7 +153,7 @@ def _decide_values(gold_body: str, given_body: str, size: Fraction = Fraction(1)
         return Question(False, "a formula in another unit")
     if left is not None and _words(given) is not None:
         return Question(False, "words, not a number")
-    if given.count("=") > gold.count("="):
+    if any(given.count(sign) > gold.count(sign) for sign in ("=", r"\approx", r"\equiv")):
         return Question(False, "a chain of equations")
     allowed = set(_WORD.findall(gold_body)) | _FUNCTIONS
     if strange := [word for word in _WORD.findall(given) if word not in allowed]:
@@ -193,9 +205,12 @@ def _words(body: str) -> str | None:
 
 
 def _sides(body: str) -> tuple[str, str]:
-    """(name, value) of `x = …` or `f(x) = …`; ("", body) of anything else."""
+    """(name, value) of `x = …`, `f(x) = …`, `\\angle A = …`; ("", body) of anything else. ABC is also called CBA."""
     match = _ASSIGNED.fullmatch(body)
-    return ("".join(match["name"].split()), spelled_out(match["value"].strip())) if match else ("", spelled_out(body))
+    if not match:
+        return "", spelled_out(body)
+    name = _NAME_MARKS.sub("", match["name"])
+    return min(name, name[::-1]) if name.isupper() else name, spelled_out(match["value"].strip())
 
 
 _pools: dict[int, Pool] = {}

@@ -124,6 +124,45 @@ SLOW = [
 ]
 
 
+NAMED = [
+    ("5", "AB = 5", True),
+    ("5", "AB = 6", False),
+    ("5", r"\overline{AB}=5", True),
+    ("5", "|AB| = 5", True),
+    ("5", r"\text{Area} = 5", True),
+    ("5", "Area = 5", True),
+    ("5", r"S_{\triangle ABC}=5", True),
+    ("40°", r"\angle ABC = 40^\circ", True),
+    ("40°", r"m\angle 1 = 40^\circ", True),
+    ("40°", "∠ABC=50°", False),
+    ("40°", "∠ABC=40°", True),
+    ("40°", "θ = 40°", True),
+    (r"\frac12", r"\cos A=\frac{1}{2}", True),
+    (r"\frac12", r"\tan(\theta)=\frac{1}{2}", True),
+    ("AB=5", "5", True),
+    ("AB=5", r"\overline{BA}=5", True),
+    ("AB=5", "CD=5", False),
+    ("AB=2CD", r"CD=\frac{AB}{2}", True),
+    ("AB=2CD", "CD=2AB", False),
+    ("5", r"x \approx 5", True),
+    *(("5", text, False) for text in ("AB=4+1=5", "2x=5", "x^2=5", "|x|=5", r"\sin 30=5", r"\pi=5", "AB+CD=5")),
+    *(("5", text, False) for text in (r"4\approx5", "4≈5", r"4 \equiv 5", r"x=4\approx 5", r"x \equiv 5")),
+    ("4", r"5\equiv 4", False),
+    ("2345_6", "2345_6", True),
+    ("2345_6", "2345_7", False),
+    ("1011_2", "1011_{2}", True),
+    ("1011_2", "1011_3", False),
+    ("1011_2", "1011", True),
+    ("14", "14_5", False),
+    ("x_1+1", "1+x_1", True),
+]
+
+
+@pytest.mark.parametrize(("truth", "answer", "right"), NAMED)
+def test_names_approximations_and_number_bases(truth: str, answer: str, right: bool) -> None:
+    assert equivalent(answer, truth, INFO)[0] is right
+
+
 @pytest.mark.parametrize(("truth", "answer", "right"), FAST)
 def test_fast_path(truth: str, answer: str, right: bool) -> None:
     before = pool().counters["calls"]
