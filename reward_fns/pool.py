@@ -45,7 +45,7 @@ class Pool:
     def __init__(self, size: int = 2, *, prepare: str = "") -> None:
         """`prepare` ("package.module:function") runs once in a worker, before it forks: imports, caches."""
         self.counters: Counter[str] = Counter()
-        """calls, timeouts, crashes."""
+        """calls, timeouts, crashes, failures."""
         self._lock = threading.Lock()
         self._owner = os.getpid()
         self._idle: LifoQueue[_Worker] = LifoQueue()
@@ -65,6 +65,9 @@ class Pool:
             return self._try_twice(worker, target, args, timeout)
         except CallTimeout:
             self._count("timeouts")
+            raise
+        except CallFailed:
+            self._count("failures")
             raise
         finally:
             self._idle.put(worker)

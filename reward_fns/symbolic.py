@@ -10,7 +10,6 @@ import atexit
 import os
 import re
 import threading
-import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -18,9 +17,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .choice import read_letter
-from .normalize import belongs_together, fold, plain
+from .normalize import belongs_together, plain
+from .notation import has_split_digits, rational, spelled_out, squeezed, to_latex
 from .number import parse_number
-from .pool import CallCrashed, CallTimeout, Pool
+from .pool import CallCrashed, CallFailed, CallTimeout, Pool
 from .symbolic_values import decided
 from .units import DEGREES, DOLLAR, UNIT, Unit, split_unit
 
@@ -28,19 +28,21 @@ MAX_CHARS = 1_000
 POOL_SIZE = 2
 
 _WRAPPERS = [("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"), ("**", "**"), ("`", "`")]
-_SYMBOLS = {"π": r"\pi ", "×": r"\times ", "·": r"\cdot ", "÷": r"\div ", "∞": r"\infty ", "°": r"^{\circ}"}
-_SYMBOLS |= {"≤": r"\le ", "≥": r"\ge ", "²": "^{2}", "³": "^{3}", "−": "-", "∪": r"\cup "}
-_SYMBOLS |= {
-    mark: rf"\frac{{{unicodedata.normalize('NFKC', mark)}}}".replace("\u2044", "}{") for mark in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞"
-}
-_ROOT = re.compile(r"√\s*([0-9]++(?:\.[0-9]++)?|[A-Za-z]|\([^()]*\))")
 _UNIT_OUTSIDE = re.compile(rf"(.*[$)\]}}*`])({UNIT}|{DEGREES})", re.DOTALL)
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}(?![A-Za-z])|(?<![\\A-Za-z])(?:or|so|is|to|no|if)(?![A-Za-z])")
 _FUNCTIONS = frozenset(("sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "lim", "max", "min", "gcd", "lcm"))
 _LETTERS_ONLY = re.compile(r"[A-Za-z][A-Za-z\s.,'-]+")
-_FRACTION = re.compile(r"(-?)(?:\\[dt]?frac\{(-?[0-9]{1,30})\}\{([0-9]{1,30})\}|([0-9]{1,30})\s?/\s?([0-9]{1,30}))")
 _BARE_NUMBER = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?")
-_ASSIGNED = re.compile(r"(?P<name>(?:[A-Za-z]|\\[a-z]{2,9})(?:_\{?\w{1,4}\}?|\(\w\))?)\s*=\s*(?P<value>[^=]+)")
+_NAME = (
+    r"(?:\\(?:sin|cos|tan|cot|sec|csc)\s*+\(?\s*+)?(?:m\s*+(?=\\angle))?(?:\\(?:angle|triangle)\s*+)?"
+    r"(?:[A-Z]{2,4}|[A-Z][a-z]{2,15}|[A-Za-z]|(?<=\\angle )[1-9]|\|[A-Z]{2}\||(?!\\pi\b)\\[a-z]{2,9}"
+    r"|\\(?:overline|text|mathrm)\s*\{[A-Za-z ]{1,30}\})"
+    r"(?:_\{?(?:\\triangle\s*|\\text\s*\{)?\w{1,12}\}{0,2}|\(\w\))?\)?"
+)
+"""A variable, angle, side, quantity, or a function of one; no 2x, x^2, |x|, \\sin 30: their value is another's."""
+_ASSIGNED = re.compile(rf"(?P<name>{_NAME})\s*(?:=|\\approx\b)\s*(?P<value>[^=]+)")
+_NAME_MARKS = re.compile(r"\\(?:overline|text|mathrm|angle)\b|m\s*(?=\\angle)|[\s{}()|]")
+_NUMBER_BASE = re.compile(r"[0-9]\s*_\s*\{?\s*\(?\s*([0-9]{1,3})")
 
 
 class Formula(NamedTuple):
@@ -58,9 +60,7 @@ def read_formula(text: str) -> Formula | None:
     text = text.strip()
     if not text or len(text) > MAX_CHARS:
         return None
-    for mark, latex in _SYMBOLS.items():
-        text = text.replace(mark, latex)
-    body = _strip_delimiters(_ROOT.sub(r"\\sqrt{\1}", fold(text))).rstrip(".,;").strip()
+    body = _strip_delimiters(to_latex(text)).rstrip(".,;").strip()
     outside = _UNIT_OUTSIDE.fullmatch(body)
     if outside and (inside := _strip_delimiters(outside[1])) != outside[1]:
         body = f"{inside} {outside[2]}"
@@ -121,7 +121,7 @@ def decide(answer: str, truth: str) -> Question:
         return Question(letter == gold.body, why or f"{letter} is not {gold.body}")
     if given is None:
         return Question(False, "not one formula")
-    if "".join(gold.body.split()) == "".join(given.body.split()) and gold.unit == given.unit:
+    if squeezed(spelled_out(gold.body)) == squeezed(spelled_out(given.body)) and gold.unit == given.unit:
         return Question(True, "")
     if (words := _words(gold.body)) is not None:
         return Question(plain(_words(given.body) or "") == plain(words), "not the expected words")
@@ -135,11 +135,16 @@ def decide(answer: str, truth: str) -> Question:
 def _decide_values(gold_body: str, given_body: str, size: Fraction = Fraction(1)) -> Question:
     """`size`: of the answer's unit, in units of the gold."""
     (gold_name, gold), (given_name, given) = _sides(gold_body), _sides(given_body)
-    if gold_name and given_name and gold_name != given_name:
+    solved = bool(gold_name and given_name and gold_name != given_name)
+    if solved and given_name not in gold:
         return Question(False, f"{given_name} is not {gold_name}")
-    if bool(gold_name) != bool(given_name) and (given if gold_name else gold).count("=") == 1:
-        # y = 2x + 1 and 2x - y + 1 = 0: equations, not values.
-        gold, given = _latex(gold_body), _latex(given_body)
+    if solved or (bool(gold_name) != bool(given_name) and (given if gold_name else gold).count("=") == 1):
+        # y = 2x + 1, 2x - y + 1 = 0 and x = (y - 1)/2: equations, not values.
+        gold, given = spelled_out(gold_body), spelled_out(given_body)
+    if has_split_digits(gold) or has_split_digits(given):
+        return Question(False, "digits that are split by spaces")
+    if (bases := _NUMBER_BASE.findall(given)) and bases != _NUMBER_BASE.findall(gold):
+        return Question(False, "another number base")
     left, right = rational(gold), rational(given)
     if left is not None and right is not None:
         why = f"{given} is not {gold}" if size == 1 else "another value, in the gold's unit"
@@ -148,7 +153,7 @@ def _decide_values(gold_body: str, given_body: str, size: Fraction = Fraction(1)
         return Question(False, "a formula in another unit")
     if left is not None and _words(given) is not None:
         return Question(False, "words, not a number")
-    if given.count("=") > gold.count("="):
+    if any(given.count(sign) > gold.count(sign) for sign in ("=", r"\approx", r"\equiv")):
         return Question(False, "a chain of equations")
     allowed = set(_WORD.findall(gold_body)) | _FUNCTIONS
     if strange := [word for word in _WORD.findall(given) if word not in allowed]:
@@ -159,7 +164,7 @@ def _decide_values(gold_body: str, given_body: str, size: Fraction = Fraction(1)
 def is_formula(truth: str) -> bool:
     """Whether these rules can decide about a truth: a number, a formula, or at most two words; no prose."""
     gold = read_formula(truth)
-    if gold is None or "\n" in gold.body:
+    if gold is None or "\n" in gold.body or has_split_digits(spelled_out(gold.body)):
         return False
     if words := _words(gold.body):
         return len(words.split()) <= 2
@@ -174,21 +179,14 @@ def in_worker(function: str, *args: str | None, timeout: float) -> Any:
         return f"took over {timeout} s"
     except CallCrashed:
         return "crashed the worker twice"
+    except CallFailed:
+        return "could not be compared"
 
 
 @lru_cache(maxsize=4096)
 def _asked(function: str, args: tuple[str | None, ...], timeout: float) -> Any:
     """One call of a worker. The responses to one prompt often give the same answer; failures are not remembered."""
     return pool().call(f"reward_fns.symbolic_worker:{function}", *args, timeout=timeout)
-
-
-def rational(body: str) -> Fraction | None:
-    """The value of a plain number or simple fraction."""
-    if match := _FRACTION.fullmatch(body.strip()):
-        over, under = match[2] or match[4], match[3] or match[5]
-        return Fraction(int(match[1] + "1") * int(over), int(under)) if int(under) else None
-    number = parse_number(body)
-    return Fraction(number.value) if number else None
 
 
 def same_bare_number(left: str, right: str) -> bool | None:
@@ -207,15 +205,12 @@ def _words(body: str) -> str | None:
 
 
 def _sides(body: str) -> tuple[str, str]:
-    """(name, value) of `x = …` or `f(x) = …`; ("", body) of anything else."""
+    """(name, value) of `x = …`, `f(x) = …`, `\\angle A = …`; ("", body) of anything else. ABC is also called CBA."""
     match = _ASSIGNED.fullmatch(body)
-    return ("".join(match["name"].split()), _latex(match["value"].strip())) if match else ("", _latex(body))
-
-
-def _latex(body: str) -> str:
-    """With LaTeX for bare sqrt(…) and pi."""
-    body = re.sub(r"(?<![\\A-Za-z])sqrt\(([^()]{1,50})\)", r"\\sqrt{\1}", body)
-    return re.sub(r"(?<![\\A-Za-z])pi(?![A-Za-z])", r"\\pi ", body)
+    if not match:
+        return "", spelled_out(body)
+    name = _NAME_MARKS.sub("", match["name"])
+    return min(name, name[::-1]) if name.isupper() else name, spelled_out(match["value"].strip())
 
 
 _pools: dict[int, Pool] = {}

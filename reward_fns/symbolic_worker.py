@@ -11,6 +11,8 @@ from typing import Any
 from .symbolic_values import SAMPLES
 
 TOLERANCE = 1e-6
+LARGEST = 1e150
+"""Of the values that are compared: products of two of them are finite."""
 _WORDS = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}\Z|\\text\{[^{}]*\}\S*\Z")
 _SEPARATOR = re.compile(r",(?![0-9]{3}(?![0-9]))|;")
 _WARM_UP = [(r"\frac{\sqrt{2}}{3}", "0.47"), ("x=1", "2x+y=3"), ("(1,2]", r"\{1,2\}"), (r"\pi", "x^2"), ("x>2", "2<x")]
@@ -117,7 +119,7 @@ def _agree(left: Any, right: Any) -> bool:
     from sympy import Eq, Expr
 
     if isinstance(left, Eq) and isinstance(right, Eq):
-        lefts, rights = _sample(left.lhs - left.rhs), _sample(right.lhs - right.rhs)
+        lefts, rights = _sample(left), _sample(right)
         return not (lefts and rights) or _close([a * rights[0] for a in lefts], [b * lefts[0] for b in rights])
     if not (isinstance(left, Expr) and isinstance(right, Expr)):
         return True
@@ -132,13 +134,18 @@ def _close(lefts: list[complex], rights: list[complex]) -> bool:
 
 
 def _sample(expression: Any) -> list[complex]:
-    """The values at the sample points, [] if one cannot be computed."""
+    """The values (of an equation: of the difference) at the sample points, [] if one is unknown or too large."""
+    from sympy import Eq
+
     symbols = sorted(expression.free_symbols, key=str)
     try:
         values = []
+        if isinstance(expression, Eq):
+            expression = expression.lhs - expression.rhs
         for shift, _ in enumerate(SAMPLES):
             point = {symbol: SAMPLES[(shift + at) % 3] + at // 3 for at, symbol in enumerate(symbols)}
             values.append(complex(expression.doit().subs(point).evalf()))
-    except (TypeError, ValueError, AttributeError, ZeroDivisionError, OverflowError):
+    except (TypeError, ValueError, AttributeError, ZeroDivisionError, OverflowError, RecursionError):
         return []
-    return values if all(value == value for value in values) else []
+    # False for nan, too.
+    return values if all(abs(part) < LARGEST for value in values for part in (value.real, value.imag)) else []

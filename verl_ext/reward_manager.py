@@ -28,7 +28,7 @@ from verl_ext import config as settings_of
 from verl_ext.problem_type import problem_type
 from verl_ext.reward_guard import Guard
 
-EVENTS = ("timeouts", "crashes")
+EVENTS = ("timeouts", "crashes", "failures")
 """What the workers of symbolic verification count; a result carries them as `verifier_<event>`."""
 
 

@@ -57,8 +57,10 @@ def test_a_crash_is_tried_twice_counted_and_survived(pool: Pool) -> None:
 
 
 def test_an_exception_carries_its_traceback(pool: Pool) -> None:
+    before = pool.counters["failures"]
     with pytest.raises(CallFailed, match=r"KeyError: 'lost'"):
         pool.call("pool_targets:fail", timeout=10)
+    assert pool.counters["failures"] == before + 1
 
 
 def test_output_of_libraries_does_not_reach_the_replies(pool: Pool) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reward_fns.symbolic import equivalent, pool, rational
+from reward_fns.symbolic import equivalent, in_worker, pool
 
 INFO = {"verify_timeout": 20}
 FAST = [
@@ -113,7 +113,54 @@ SLOW = [
     ("(2,3)", r"\left\{2,3\right\}", False),
     (r"\{2,3\}", "3,2", True),
     ("2,3", "2,2,3", False),
+    (r"\frac{3^{2024}-1}{2}", r"\dfrac{3^{2024}-1}{2}", True),
+    (r"\frac{3^{2024}-1}{2}", r"\frac{3^{2024}+1}{2}", False),
+    ("2^{2023}", r"2^{2022}\cdot 2", True),
+    ("2^{2023}", r"2^{2022}\cdot 3", False),
+    ("1000!", "1000! + 0", True),
+    (r"\frac{d}{dx} f(x)", r"\frac{d}{dx}(f(x))", True),
+    (r"\frac{x^{2024}-1}{x-1}", r"\dfrac{x^{2024}-1}{x-1}", True),
+    (r"\frac{x^{2024}-1}{x-1}", r"\frac{x^{2023}-1}{x-1}", False),
 ]
+
+
+NAMED = [
+    ("5", "AB = 5", True),
+    ("5", "AB = 6", False),
+    ("5", r"\overline{AB}=5", True),
+    ("5", "|AB| = 5", True),
+    ("5", r"\text{Area} = 5", True),
+    ("5", "Area = 5", True),
+    ("5", r"S_{\triangle ABC}=5", True),
+    ("40°", r"\angle ABC = 40^\circ", True),
+    ("40°", r"m\angle 1 = 40^\circ", True),
+    ("40°", "∠ABC=50°", False),
+    ("40°", "∠ABC=40°", True),
+    ("40°", "θ = 40°", True),
+    (r"\frac12", r"\cos A=\frac{1}{2}", True),
+    (r"\frac12", r"\tan(\theta)=\frac{1}{2}", True),
+    ("AB=5", "5", True),
+    ("AB=5", r"\overline{BA}=5", True),
+    ("AB=5", "CD=5", False),
+    ("AB=2CD", r"CD=\frac{AB}{2}", True),
+    ("AB=2CD", "CD=2AB", False),
+    ("5", r"x \approx 5", True),
+    *(("5", text, False) for text in ("AB=4+1=5", "2x=5", "x^2=5", "|x|=5", r"\sin 30=5", r"\pi=5", "AB+CD=5")),
+    *(("5", text, False) for text in (r"4\approx5", "4≈5", r"4 \equiv 5", r"x=4\approx 5", r"x \equiv 5")),
+    ("4", r"5\equiv 4", False),
+    ("2345_6", "2345_6", True),
+    ("2345_6", "2345_7", False),
+    ("1011_2", "1011_{2}", True),
+    ("1011_2", "1011_3", False),
+    ("1011_2", "1011", True),
+    ("14", "14_5", False),
+    ("x_1+1", "1+x_1", True),
+]
+
+
+@pytest.mark.parametrize(("truth", "answer", "right"), NAMED)
+def test_names_approximations_and_number_bases(truth: str, answer: str, right: bool) -> None:
+    assert equivalent(answer, truth, INFO)[0] is right
 
 
 @pytest.mark.parametrize(("truth", "answer", "right"), FAST)
@@ -137,12 +184,13 @@ def test_bombs_end_at_the_deadline(bomb: str) -> None:
     assert not right and why
 
 
+def test_an_exception_in_a_worker_is_a_wrong_answer_and_an_event() -> None:
+    before = pool().counters["failures"]
+    assert in_worker("no_such_function", timeout=20) == "could not be compared"
+    assert pool().counters["failures"] == before + 1
+
+
 def test_from_threads() -> None:
     pairs = [(f"(x-{n})(x+{n})", f"x^2-{n * n}") for n in range(2, 8)]
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(lambda pair: equivalent(*pair, INFO)[0], pairs))
-
-
-@pytest.mark.parametrize("text", ["1/0", r"\frac{1}{0}", "x", "1/2/3", "nan"])
-def test_not_rational(text: str) -> None:
-    assert rational(text) is None
