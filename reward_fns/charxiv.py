@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from .normalize import fold, unwrap, visible
+from .normalize import fold, unwrap
+from .notation import to_latex
 from .number import parse_number
 from .verdict import Verdict, binary
 
@@ -19,8 +20,13 @@ _POWER_OF_TEN = re.compile(
     r"(?:(?P<factor>[^\^]{1,30}?)\s*(?:×|x|\*|·|\\times|\\cdot)\s*)?10\s*\^\s*\{?(?P<power>[+-]?[0-9]{1,3})\}?"
 )
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-_NOTATION = str.maketrans(dict.fromkeys("$_^{}\\\"'`*", "") | dict.fromkeys("–—−‐‑", "-"))
-_SEPARATOR = re.compile(r"[,;]|\band\b|&")
+_FONT = re.compile(r"\\(?:math(?:bf|cal|rm|it|bb|sf)|text(?:bf|it|rm)?|boldsymbol|left|right)(?![A-Za-z])")
+_VARIANT = re.compile(r"\\(?:var(epsilon|theta|kappa|rho|sigma|phi|pi)|(le|ge|ne)q)(?![A-Za-z])")
+_POWER = re.compile(r"(?<=[0-9])\s*\^\s*\{?\s*(?=[-+0-9])")
+_PRIMES = str.maketrans("\u2032\u2019", "''")
+_NOTATION = str.maketrans(dict.fromkeys("$_^{}\\`", "") | dict.fromkeys("–—−‐‑", "-"))
+_SEPARATOR = re.compile(r"[,;]\s*(?:and\b|&)?|\band\b|&")
+_MAX_LIST, _MAX_NUMBER = 200, 100
 
 
 def verify_charxiv(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> Verdict:
@@ -40,18 +46,24 @@ def verify_charxiv(answer: str, ground_truth: Any, info: Mapping[str, Any]) -> V
 
 
 def _closed(truth: str, question: str) -> bool:
-    return _form(truth) in ("yes", "no") or bool(_form(truth) and _form(truth) in _form(question))
+    words = _words(truth)
+    offered = re.search(rf"(?<!\w){re.escape(words)}(?!\w)", _words(question))
+    return words in ("yes", "no") or bool(words and offered)
 
 
 def _values(text: str) -> list[Decimal]:
-    """The numbers that the text consists of, sorted; [] if it is anything else."""
+    """The numbers that the text consists of, sorted; [] if it is anything else, or long."""
+    if len(text) > _MAX_LIST:
+        return []
     whole = _value(text)
-    found = [whole] if whole is not None else [_value(part) for part in _SEPARATOR.split(text[:200])]
+    found = [whole] if whole is not None else [_value(part) for part in _SEPARATOR.split(text)]
     return [] if None in found else sorted(value for value in found if value is not None)
 
 
 def _value(text: str) -> Decimal | None:
-    text = re.sub(r"(?<=10)[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda power: "^" + power.group().translate(_SUPERSCRIPTS), text[:100])
+    if len(text) > _MAX_NUMBER:
+        return None
+    text = re.sub(r"(?<=10)[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda power: "^" + power.group().translate(_SUPERSCRIPTS), text)
     text = unwrap(fold(text)).rstrip(".")
     if power := _POWER_OF_TEN.fullmatch(text):
         factor = parse_number(power["factor"]) if power["factor"] else parse_number("1")
@@ -65,11 +77,18 @@ def _terms(text: str) -> list[str]:
 
 
 def _form(text: str) -> str:
-    """Greek letters by name, sub- and superscripts flat, no LaTeX marks, brackets round the whole, spaces or case."""
-    text = visible(unicodedata.normalize("NFKC", text)).translate(_NOTATION).rstrip(".!")
-    text = "".join(_greek(char) for char in text).casefold()
-    text = "".join(text.split())
-    return text[1:-1] if text.startswith("(") and text.find(")") == len(text) - 1 else text
+    return "".join(_words(text).split())
+
+
+def _words(text: str) -> str:
+    """Greek letters by name; no fonts, LaTeX marks, case, outer quotes or brackets; sub- and superscripts flat.
+
+    10^2 stays apart from 102, and a star or a prime from none.
+    """
+    text = unwrap(to_latex(text)).replace("\u2217", "*").translate(_PRIMES)
+    text = _VARIANT.sub(r"\\\1\2", _FONT.sub("", text)).replace(r"\ast", "*").replace(r"\prime", "'")
+    text = unicodedata.normalize("NFKC", _POWER.sub("\u2191", text)).translate(_NOTATION).rstrip(".!")
+    return " ".join("".join(_greek(char) for char in text).casefold().split())
 
 
 def _greek(char: str) -> str:

@@ -22,7 +22,7 @@ from .notation import has_split_digits, rational, spelled_out, squeezed, to_late
 from .number import parse_number
 from .pool import CallCrashed, CallFailed, CallTimeout, Pool
 from .symbolic_values import decided
-from .units import DEGREES, DOLLAR, UNIT, Unit, split_unit
+from .units import DEGREES, DOLLAR, UNIT, Unit, other_unit, split_unit
 
 MAX_CHARS = 1_000
 POOL_SIZE = 2
@@ -125,6 +125,9 @@ def decide(answer: str, truth: str) -> Question:
         return Question(True, "")
     if (words := _words(gold.body)) is not None:
         return Question(plain(_words(given.body) or "") == plain(words), "not the expected words")
+    gold_other, given_other = other_unit(gold.body), other_unit(given.body)
+    if (gold.unit or gold_other) and (given.unit or given_other) and gold_other != given_other:
+        return Question(False, "not the expected unit")
     if not (gold.unit and given.unit):
         return _decide_values(gold.body if given.unit else gold.product or gold.body, given.body)
     if gold.unit[:2] != given.unit[:2]:

@@ -13,8 +13,8 @@ ANLS_THRESHOLD = 0.5
 
 
 def references(ground_truth: Any) -> list[str]:
-    """The accepted texts: a list, JSON text of a list, or one text. ValueError if there is none."""
-    found = ground_truth
+    """The accepted texts: a list (of numpy, too), JSON text of a list, or one text. ValueError if there is none."""
+    found = ground_truth.tolist() if hasattr(ground_truth, "tolist") else ground_truth
     if isinstance(found, str) and found.lstrip().startswith("["):
         try:
             found = json.loads(found)

@@ -21,6 +21,32 @@ from reward_fns.registry import verify
         (1, "ACC+, ACC", "ACC+", False, "a further term"),
         (1, "MomentumLSTM", "MomentumLSTM, SRLSTM", False, "a missing term"),
         (1, "", "ACC", False, "empty"),
+        (1, "A, B, and C", "A, B, C", True, "a comma and an and"),
+        (1, "A, B, C", "A, B, & C", True, "a comma and an and"),
+        (1, "A, B, and", "A, B, C", False, "a missing term"),
+        (1, '**"Ours"**', "Ours", True, "quotes and stars round the whole"),
+        (1, "“A”, `B`", "A, B", True, "quotes round each term"),
+        (1, "Ours", "Ours*", False, "a star"),
+        (1, "Ours^{*}", "Ours*", True, "a star"),
+        (1, "ACC*", "ACC", False, "a star"),
+        (1, "ACC'", "ACC", False, "a prime"),
+        (1, "f", "f'", False, "a prime"),
+        (1, "$f^{\\prime}$", "f'", True, "a prime"),
+        (1, "102", "10^2", False, "a power"),
+        (1, "102", "10²", False, "a power"),
+        (1, "$10^{2}$", "10²", True, "a power"),
+        (1, "x2", "$x^2$", True, "superscripts of names are flat"),
+        (1, "ε", r"$\varepsilon$", True, "a variant"),
+        (1, r"$\epsilon$", r"$\varepsilon$", True, "a variant"),
+        (1, r"$\varphi$", r"$\phi$", True, "a variant"),
+        (1, "L_1", r"$\mathcal{L}_1$", True, "fonts"),
+        (1, "x_1", r"\mathbf{x}_1", True, "fonts"),
+        (1, "x_2", r"\mathbf{x}_1", False, "another index"),
+        (1, "x ≤ 3", r"$x \leq 3$", True, "a sign"),
+        (1, "x ≥ 3", r"$x \leq 3$", False, "another sign"),
+        (3, "30, 40, and 50", "30, 40, 50", True, "a comma and an and"),
+        (3, "0.01" + " " * 100 + "no: 5", "0.01", False, "text far behind"),
+        (3, "30, 40" + " " * 200 + "or 5", "30, 40", False, "text far behind"),
         (3, "94.0", "94", True, "the same value"),
         (3, "40000", "40,000", True, "separators"),
         (3, "0.01", "10^-2", True, "powers of ten"),
@@ -53,3 +79,16 @@ def test_an_option_of_the_question_is_verifiable() -> None:
     info = {"inst_category": 2, "question": "Which is closest; top cluster, right cluster, or bottom cluster?"}
     assert verify("charxiv", "Right cluster", "right cluster", info).official == 1.0
     assert verify("charxiv", "top cluster", "right cluster", info).official == 0.0
+
+
+@pytest.mark.parametrize(
+    ("truth", "question"),
+    [("Low", "How does the loss follow?"), ("art", "Which part is it?"), ("is top", "Which is topmost?")],
+)
+def test_a_part_of_a_word_is_no_option(truth: str, question: str) -> None:
+    assert verify("charxiv", truth, truth, {"inst_category": 2, "question": question}).official is None
+
+
+def test_an_option_may_stand_between_signs() -> None:
+    info = {"inst_category": 2, "question": "Is the loss (low/high)?"}
+    assert verify("charxiv", "low", "Low", info).official == 1.0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 
 from reward_fns.registry import verify
@@ -64,3 +65,11 @@ def test_anls_of_a_long_answer_is_quick() -> None:
 def test_no_reference_is_an_error() -> None:
     with pytest.raises(ValueError, match="ground_truth"):
         verify("field_read", "a", "[]")
+
+
+@pytest.mark.parametrize(("answer", "right"), [("abc", True), ("d", True), ("xyz", False)])
+def test_references_may_be_an_array(answer: str, right: bool) -> None:
+    verdict = verify("docvqa", answer, np.array(["abc", "d"]))
+    assert (verdict.official, verdict.reward) == (float(right), float(right))
+    with pytest.raises(ValueError, match="not a text"):
+        verify("docvqa", answer, np.array([["abc"]]))
