@@ -15,9 +15,12 @@ DR_GRPO = (
 )
 
 
+# A coefficient that may grow until the band holds; the quickstart's own ends at 0.2.
+HOLD = ("verl_ext.entropy_dual.ceiling=1.0",)
 # The task whose entropy is driven out of its band, and no other, is shaped.
 BAND = (
     *PLAIN,
+    *HOLD,
     "+verl_ext.tasks.point_to.entropy_coeff=0.02",
     "+verl_ext.tasks.point_to.entropy_control=dual",
 )
@@ -38,11 +41,11 @@ ARMS: dict[str, tuple[str, ...]] = {
     "grpo": (*GRPO, *PLAIN),
     "g2rpo_published": (*G2RPO, *PLAIN, "algorithm.g2rpo.zero_signal=published", "algorithm.g2rpo.tie_epsilon=0"),
     "g2rpo": (*G2RPO, *PLAIN),
-    "g2rpo_both": G2RPO,  # the quickstart's own
+    "g2rpo_both": (*G2RPO, *HOLD),
     "dr_grpo": (*DR_GRPO, *PLAIN),
     "ema_grpo": ("algorithm.adv_estimator=ema_grpo", *PLAIN),
     "gdpo": ("algorithm.adv_estimator=gdpo", *PLAIN, "+algorithm.gdpo_reward_keys=[accuracy,format]"),
-    "g2rpo_entropy": (*G2RPO, *NO_LENGTH),  # the quickstart's bands
+    "g2rpo_entropy": (*G2RPO, *NO_LENGTH, *HOLD),
     "g2rpo_length": (*G2RPO, *NO_ENTROPY),
     # Stage 2 pushes the best of some groups down (advantages.md); re-centred, of none.
     "g2rpo_recentred": (*G2RPO, *PLAIN, "algorithm.g2rpo.recenter=true"),
