@@ -10,7 +10,7 @@ The more specific layer wins, key by key: task over category over defaults over 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,11 +155,20 @@ def ema_settings(block: Mapping[str, Any] | None) -> EmaSettings:
     return EmaSettings(**values)
 
 
-def check(config: Mapping[str, Any], *, known_tasks: Collection[str] | None = None) -> Settings:
-    """Check a whole resolved run configuration before anything starts; one ValueError lists every problem."""
-    problems: list[str] = []
+def check(
+    config: Mapping[str, Any],
+    *,
+    known_tasks: Collection[str] | None = None,
+    known_estimators: Collection[str] | None = None,
+    further: Sequence[str] = (),
+) -> Settings:
+    """Check a whole resolved run configuration before anything starts; one ValueError lists every problem.
+
+    `known_estimators`: as `known_tasks`, of `algorithm.adv_estimator`; `further`: problems that are known already.
+    """
+    problems = list(further)
     settings = _load(config.get("verl_ext"), known_tasks, problems)
-    refuse(problems + check_run(config, settings, known_tasks=known_tasks))
+    refuse(problems + check_run(config, settings, known_tasks=known_tasks, known_estimators=known_estimators))
     return settings
 
 

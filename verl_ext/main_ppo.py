@@ -18,13 +18,16 @@ def check(config: DictConfig) -> None:
 
     from reward_fns.registry import TASKS
     from verl_ext import config as settings_of
+    from verl_ext.doctor.configuration import division_findings
 
     if "g2rpo" not in ADV_ESTIMATOR_REGISTRY:
         raise RuntimeError(
             "verl did not load the verl_ext plug-in: install this package (`pip install -e .`) and leave "
             "VERL_USE_EXTERNAL_PLUGINS unset or include verl_ext in it"
         )
-    settings_of.check(OmegaConf.to_container(config, resolve=True), known_tasks=TASKS)
+    plain = OmegaConf.to_container(config, resolve=True)
+    sizes = [f"{one.message}; {one.fix}" for one in division_findings(plain)]
+    settings_of.check(plain, known_tasks=TASKS, known_estimators=ADV_ESTIMATOR_REGISTRY, further=sizes)
 
 
 def run_dir_of(config: DictConfig) -> Path:

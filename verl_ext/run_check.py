@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reward_fns.settings import CATEGORIES
@@ -19,16 +20,20 @@ GROUP_ESTIMATORS = (*RANK_ESTIMATORS, "ema_grpo")
 
 
 def check_run(
-    config: Mapping[str, Any], settings: Settings, *, known_tasks: Collection[str] | None = None
+    config: Mapping[str, Any],
+    settings: Settings,
+    *,
+    known_tasks: Collection[str] | None = None,
+    known_estimators: Collection[str] | None = None,
 ) -> list[str]:
     """Problems of a whole resolved configuration: each names the key, the reason and the fix.
 
     A key that is missing is not judged.
     """
-    problems: list[str] = []
+    problems = _missing_inputs(config)
     read(_at(config, "algorithm.g2rpo"), "algorithm.g2rpo", G2RPO_KEYS, problems)
     read(_at(config, "algorithm.ema_grpo"), "algorithm.ema_grpo", EMA_KEYS, problems)
-    problems += _estimator_problems(config)
+    problems += _estimator_problems(config, known_estimators)
     problems += _unheard(config, settings, known_tasks)
     if _at(config, "trainer.use_v1") is False:
         problems.append("trainer.use_v1=false (verl's legacy trainer) has no task labels and no shaping; remove it")
@@ -78,9 +83,26 @@ def _unheard(config: Mapping[str, Any], settings: Settings, known_tasks: Collect
     ]
 
 
-def _estimator_problems(config: Mapping[str, Any]) -> list[str]:
+def _missing_inputs(config: Mapping[str, Any]) -> list[str]:
+    """A model's folder that is not there, or no training file."""
+    problems = []
+    model = str(_at(config, "actor_rollout_ref.model.path"))
+    if model.startswith(("/", ".", "~")) and not Path(model).expanduser().is_dir():
+        problems.append(f"actor_rollout_ref.model.path={model} is not there; download it, or name its id")
+    data = _at(config, "data") or {}
+    if "train_files" in data and not (files := data["train_files"]):
+        problems.append(f"data.train_files={files} names no file; python -m data_prep list says what makes one")
+    return problems
+
+
+def _estimator_problems(config: Mapping[str, Any], known: Collection[str] | None) -> list[str]:
     problems = []
     estimator = _at(config, "algorithm.adv_estimator")
+    if known is not None and estimator not in known:
+        problems.append(
+            f"algorithm.adv_estimator: {unknown('estimator', estimator, known)}; one of your own is registered by a "
+            "module in VERL_USE_EXTERNAL_MODULES"
+        )
     if estimator in RANK_ESTIMATORS and _at(config, "algorithm.use_kl_in_reward"):
         problems.append(
             f"algorithm.use_kl_in_reward=true breaks every tie that {estimator} relies on; "

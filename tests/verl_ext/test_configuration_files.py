@@ -54,6 +54,35 @@ def test_all_problems_come_in_one_message_before_ray(compose_config):
         assert part in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "algorithm.adv_estimator=g2rp0",
+            "algorithm.adv_estimator: g2rp0 is an unknown estimator; the nearest is 'g2rpo', known: .*gae",
+        ),
+        ("actor_rollout_ref.model.path=/nowhere/model", "model.path=/nowhere/model is not there; download it"),
+        ("actor_rollout_ref.model.path=./model", r"model.path=\./model is not there"),
+        ("actor_rollout_ref.model.path='~/no/model'", "model.path=~/no/model is not there"),
+        ("data.train_files=[]", r"data.train_files=\[\] names no file"),
+        ("data.train_files=null", "data.train_files=None names no file"),
+        (
+            "actor_rollout_ref.actor.ppo_mini_batch_size=3",
+            "is no multiple of actor_rollout_ref.actor.ppo_mini_batch_size=3; "
+            "actor_rollout_ref.actor.ppo_mini_batch_size=",
+        ),
+    ],
+)
+def test_what_would_fail_behind_ray_is_refused_before(compose_config, override, message):
+    with pytest.raises(ValueError, match=message):
+        main_ppo.check(compose_config(*QUICKSTART, override))
+
+
+@pytest.mark.parametrize("estimator", ["gae", "ema_grpo"])
+def test_estimators_of_verl_and_ours_are_known(compose_config, estimator):
+    main_ppo.check(compose_config(*QUICKSTART, f"algorithm.adv_estimator={estimator}"))
+
+
 def test_algorithm_block_still_becomes_verls_dataclass(compose_config):
     config = compose_config(*QUICKSTART)
     algorithm = {key: value for key, value in config.algorithm.items() if key not in ("g2rpo", "ema_grpo")}

@@ -45,10 +45,21 @@ def run_with(changes: dict) -> dict:
         ({"rollout.max_model_len": 415}, ["max_model_len=415 is below"]),
         ({"rollout.max_model_len": None}, []),
         ({"actor.loss_agg_mode": "token-mean"}, ["outweigh"]),
+        ({"actor.ppo_mini_batch_size": 3, "trainer.val_only": True}, []),
     ],
 )
-def test_sizes_that_must_divide(changes, said):
-    found = [one.message for one in configuration.division_findings(run_with(changes))]
+def test_sizes_that_must_divide_or_hold(changes, said):
+    run = run_with(changes)
+    found = [*configuration.division_findings(run), *configuration.length_findings(run)]
+    found = [one.message for one in found]
+    assert len(found) == len(said) and all(part in one for part, one in zip(said, found, strict=True)), found
+
+
+@pytest.mark.parametrize(("gpus", "said"), [(6, []), (4, ["4 GPUs are no multiple"])])
+def test_engines_with_gpus_of_their_own_divide_those(gpus, said):
+    run = run_with({"rollout.tensor_model_parallel_size": 3, "rollout.nnodes": 1, "rollout.n_gpus_per_node": gpus})
+    run["actor_rollout_ref"]["hybrid_engine"] = False
+    found = [one.message for one in configuration.division_findings(run)]
     assert len(found) == len(said) and all(part in one for part, one in zip(said, found, strict=True)), found
 
 

@@ -21,7 +21,7 @@ def configuration_findings(config: DictConfig) -> Iterator[Finding]:
 
     from verl_ext import main_ppo
 
-    found = list(division_findings(OmegaConf.to_container(config, resolve=True)))
+    found = list(length_findings(OmegaConf.to_container(config, resolve=True)))
     try:
         main_ppo.check(config)
     except (ValueError, RuntimeError) as error:
@@ -44,32 +44,41 @@ def gpus_a_rank(actor: dict[str, Any]) -> int:
 
 
 def division_findings(config: dict[str, Any]) -> Iterator[Finding]:
-    """Sizes that must divide, named with what would fit."""
+    """Sizes that must divide, named with what would fit; `main_ppo.check` refuses them."""
     actor, rollout = config["actor_rollout_ref"]["actor"], config["actor_rollout_ref"]["rollout"]
-    trainer, data = config["trainer"], config["data"]
+    trainer, prompts = config["trainer"], config["data"]["train_batch_size"]
     gpus = trainer["nnodes"] * trainer["n_gpus_per_node"]
-    prompts, mini, n = data["train_batch_size"], actor["ppo_mini_batch_size"], rollout["n"]
-    if prompts % mini:
+    mini, n = actor["ppo_mini_batch_size"], rollout["n"]
+    updates = not trainer.get("val_only")
+    if updates and prompts % mini:
         yield fault(
             "configuration",
-            f"data.train_batch_size={prompts} is no multiple of actor.ppo_mini_batch_size={mini}",
-            f"ppo_mini_batch_size={_divisor(prompts, mini)}",
+            f"data.train_batch_size={prompts} is no multiple of actor_rollout_ref.actor.ppo_mini_batch_size={mini}",
+            f"actor_rollout_ref.actor.ppo_mini_batch_size={_divisor(prompts, mini)}",
         )
     ranks = max(1, gpus // gpus_a_rank(actor))
-    if mini * n % ranks:
+    if updates and mini * n % ranks:
         yield fault(
             "configuration",
             f"a mini-batch of {mini} prompts x {n} responses does not divide over {ranks} data-parallel ranks",
-            "change actor.ppo_mini_batch_size or rollout.n",
+            "change actor_rollout_ref.actor.ppo_mini_batch_size or actor_rollout_ref.rollout.n",
         )
-    parallel = rollout["tensor_model_parallel_size"]
+    # Without the hybrid engine, responses have GPUs of their own.
+    generating = trainer if config["actor_rollout_ref"].get("hybrid_engine", True) else rollout
+    gpus, parallel = generating["nnodes"] * generating["n_gpus_per_node"], rollout["tensor_model_parallel_size"]
     if gpus % parallel:
         yield fault(
             "configuration",
-            f"{gpus} GPUs are no multiple of rollout.tensor_model_parallel_size={parallel}",
-            f"rollout.tensor_model_parallel_size={_divisor(gpus, parallel)}",
+            f"{gpus} GPUs are no multiple of actor_rollout_ref.rollout.tensor_model_parallel_size={parallel}",
+            f"actor_rollout_ref.rollout.tensor_model_parallel_size={_divisor(gpus, parallel)}",
         )
-    tokens, longest = actor["ppo_max_token_len_per_gpu"], data["max_prompt_length"] + data["max_response_length"]
+
+
+def length_findings(config: dict[str, Any]) -> Iterator[Finding]:
+    """Lengths that must hold a prompt and its response, and how the loss weighs long responses."""
+    actor, rollout = config["actor_rollout_ref"]["actor"], config["actor_rollout_ref"]["rollout"]
+    tokens, data = actor["ppo_max_token_len_per_gpu"], config["data"]
+    longest = data["max_prompt_length"] + data["max_response_length"]
     if actor["use_dynamic_bsz"] and tokens * actor.get("ulysses_sequence_parallel_size", 1) < longest:
         yield fault(
             "configuration",

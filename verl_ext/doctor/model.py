@@ -13,15 +13,13 @@ GIB = 2**30
 
 
 def load_config(config: Mapping[str, Any]) -> tuple[Any, list[Finding]]:
-    """transformers' config of the model, or None and the reason."""
+    """transformers' config of the model, or None and the reason (none for a folder that `main_ppo.check` misses)."""
     from transformers import AutoConfig
 
     name = str(config["actor_rollout_ref"]["model"]["path"])
     path = Path(name).expanduser()
     if name.startswith(("/", ".", "~")) and not path.is_dir():
-        return None, [
-            fault("model", f"actor_rollout_ref.model.path={name} is not there", "download it, or name its id")
-        ]
+        return None, []
     try:
         return AutoConfig.from_pretrained(path if path.is_dir() else name), []
     except (OSError, ValueError, KeyError) as error:
