@@ -72,8 +72,9 @@ def test_command_is_a_valid_run(script):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_smoke_command_is_a_valid_run_without_a_gpu(script):
-    config = composed(overrides(script, SMOKE="1"))
+def test_smoke_command_is_a_valid_run_without_a_gpu(script, tmp_path):
+    (tmp_path / "smoke" / "model").mkdir(parents=True)  # which the script would make
+    config = composed(overrides(script, SMOKE="1", CACHE=str(tmp_path)))
     check(config)
     assert config.trainer.device == "cpu"
     assert config.trainer.total_training_steps == 2
