@@ -50,7 +50,8 @@ def g2rpo_gdpo_scores(
     a weighted part that is missing, and as `g2rpo_scores`.
     """
     settings = settings or G2RPOSettings()
-    weights = {name: weight for name, weight in (settings.components or COMPONENTS).items() if weight != 0}
+    chosen = COMPONENTS if settings.components is None else settings.components
+    weights = {name: weight for name, weight in chosen.items() if weight != 0}
     missing = [name for name in weights if name not in components]
     if missing or not weights:
         raise ValueError(
