@@ -58,3 +58,8 @@ def sessions(keys: list[str]) -> tuple[np.ndarray, np.ndarray]:
         last[name] = max(number, last.get(name, number))
     final = [last[name] == number for name, number in zip(session, index, strict=True)]
     return np.array(session, dtype=object), np.array(final, dtype=bool)
+
+
+def groups_of(session: np.ndarray) -> np.ndarray:
+    """(N,) `uid` of each session `{uid}_{session}`: the prompt's group."""
+    return np.array([name.rsplit("_", 1)[0] for name in session], dtype=object)

@@ -15,9 +15,10 @@ import transfer_queue as tq
 from torch import Tensor
 from verl.utils.tensordict_utils import get_tensordict
 
-from verl_ext.batch_labels import sessions
+from verl_ext.batch_labels import groups_of, sessions
 from verl_ext.entropy_band import row_entropy
 from verl_ext.metrics import Rows
+from verl_ext.ranking import factorize
 
 
 def fetch_rewards(batch: Any, *names: str) -> list[np.ndarray]:
@@ -80,6 +81,16 @@ def valid_rows(batch: Any) -> np.ndarray:
     return np.array([not tag.get("is_padding", False) for tag in batch.tags], dtype=bool)
 
 
+def solved(batch: Any, bound: float) -> np.ndarray:
+    """(N,) bool, True for the rows of a prompt whose responses have a mean accuracy of the bound or more."""
+    (accuracy,) = fetch_rewards(batch, "accuracy")
+    session, final = sessions(batch.keys)
+    group_N, groups = factorize(groups_of(session))
+    own = group_N[final].numpy()
+    sums = np.bincount(own, weights=accuracy[final].astype(float), minlength=len(groups))
+    return (sums >= bound * np.bincount(own, minlength=len(groups)))[group_N.numpy()]
+
+
 def reward_events(batch: Any) -> dict[str, float]:
     """`reward/verifier_<event>`: sums over the batch; nothing of a reward manager that does not count."""
     own = [
@@ -104,7 +115,7 @@ def fetch_rows(batch: Any) -> Rows:
     return Rows(
         task=task,
         category=category,
-        group=np.array([name.rsplit("_", 1)[0] for name in session], dtype=object),
+        group=groups_of(session),
         tokens=mask.sum(-1).double().numpy(),
         truncated=truncated.astype(bool),
         accuracy=accuracy,

@@ -59,9 +59,15 @@ class TaskSettings:
     """Steps over which the coefficient rises linearly from 0: with 10, a tenth of it acts in the first step."""
     entropy_control: str = "fixed"
     """fixed, or dual: the coefficient rises while the task is outside its band and falls inside, see `entropy_dual`."""
+    entropy_spare_solved: bool = False
+    """Whether a prompt too easy for `filter.accuracy` counts for the upper edge of the band alone: to be sure is no
+    fault there, and no reward opposes a push away from it. The group filter leaves no such prompt in a batch."""
 
 
-_TASK_KEYS = ("envelope_mode", "entropy_band", "entropy_coeff", "entropy_warmup_steps", "entropy_control")
+_TASK_KEYS = (
+    *("envelope_mode", "entropy_band", "entropy_coeff", "entropy_warmup_steps"),
+    *("entropy_control", "entropy_spare_solved"),
+)
 
 
 @dataclass(frozen=True)

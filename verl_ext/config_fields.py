@@ -141,6 +141,7 @@ LAYER_KEYS: dict[str, Check] = {
     "entropy_coeff": _number,
     "entropy_warmup_steps": _steps,
     "entropy_control": _one_of(CONTROLS),
+    "entropy_spare_solved": _flag,
 }
 AUTO_ENVELOPE_KEYS: dict[str, Check] = {
     "quantiles": _quantiles,

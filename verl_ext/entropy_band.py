@@ -44,6 +44,20 @@ def task_entropy(
     return total_K / tokens_K.clamp_min(1), tokens_K
 
 
+def spare(
+    entropy_B: Tensor, tokens_B: Tensor, task_B: Tensor, spared_B: Tensor, high_K: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What the band judges where spared rows count for its upper edge alone: H_t, N_t (both (K,)) and the tokens (B,).
+
+    For a task above its band all rows count, as in `task_entropy`. For any other the spared rows have no tokens, and
+    H_t is the mean over the rest, at most the upper edge: 0 of 0 tokens where all are spared.
+    """
+    above_K = task_entropy(entropy_B, tokens_B, task_B, len(high_K))[0] > high_K
+    tokens_B = tokens_B.masked_fill(spared_B & ~above_K[task_B], 0.0)
+    entropy_K, tokens_K = task_entropy(entropy_B, tokens_B, task_B, len(high_K))
+    return torch.where(above_K, entropy_K, entropy_K.minimum(high_K)), tokens_K, tokens_B
+
+
 def band_side(entropy_K: Tensor, low_K: Tensor, high_K: Tensor) -> Tensor:
     """Side (K,) in {-1, 0, 1}: 1 above the band (descent lowers the entropy), -1 below it, 0 inside or on its edges."""
     return (entropy_K > high_K).double() - (entropy_K < low_K).double()

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from tensordict import TensorDict
 from torchdata.stateful_dataloader import StatefulDataLoader
 from verl.utils import tensordict_utils
@@ -86,7 +85,7 @@ class TaskFed:
         task, accuracy = batch_rows.fetch_rewards(batch, "task", "accuracy")
         session, final = batch_labels.sessions(batch.keys)
         own = final & batch_rows.valid_rows(batch)
-        group = np.array([name.rsplit("_", 1)[0] for name in session], dtype=object)
+        group = batch_labels.groups_of(session)
         self.sampler.update(zero_signal_shares(task[own], group[own], accuracy[own].astype(float), dropped=dropped))
 
 

@@ -106,7 +106,11 @@ class TaskAware(TaskFed):
         bands = [own.entropy_band or (0.0, torch.inf) for own in tasks.values()]
         low, high = torch.tensor(bands, dtype=torch.float64).T
         entropy_N, tokens_N = entropy_band.row_entropy(entropy, mask)
-        entropy_K, tokens_K = entropy_band.task_entropy(entropy_N, tokens_N, pair_N, len(pairs))
+        spares_K = torch.tensor([own.entropy_spare_solved for own in tasks.values()])
+        spared_N = spares_K[pair_N]
+        if spares_K.any():
+            spared_N &= torch.from_numpy(batch_rows.solved(batch, self.settings.filter.accuracy[1]))
+        entropy_K, tokens_K, tokens_N = entropy_band.spare(entropy_N, tokens_N, pair_N, spared_N, high)
         side_K = entropy_band.band_side(entropy_K, low, high)
         coefficients = shaping.entropy_coefficients(
             tasks,
@@ -122,7 +126,8 @@ class TaskAware(TaskFed):
             self.config.actor_rollout_ref.actor.ppo_mini_batch_size * self.config.actor_rollout_ref.rollout.n
         )
         mini_batches = max(1, len(batch.keys) // rows_a_mini_batch)
-        return entropy_band.row_weights(side_K, tokens_K, coeff, pair_N, mini_batches=mini_batches).float()
+        weight_N = entropy_band.row_weights(side_K, tokens_K, coeff, pair_N, mini_batches=mini_batches)
+        return weight_N.masked_fill(tokens_N == 0, 0.0).float()
 
     def _compute_advantage(self, batch: Any, metrics: dict) -> Any:
         if self.settings.moves_envelopes:

@@ -17,6 +17,7 @@ DR_GRPO = (
 
 # A coefficient that may grow until the band holds; the quickstart's own ends at 0.2.
 HOLD = ("verl_ext.entropy_dual.ceiling=1.0",)
+SPARE = ("++verl_ext.defaults.entropy_spare_solved=true",)
 # The task whose entropy is driven out of its band, and no other, is shaped.
 BAND = (
     *PLAIN,
@@ -42,6 +43,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "g2rpo_published": (*G2RPO, *PLAIN, "algorithm.g2rpo.zero_signal=published", "algorithm.g2rpo.tie_epsilon=0"),
     "g2rpo": (*G2RPO, *PLAIN),
     "g2rpo_both": (*G2RPO, *HOLD),
+    "g2rpo_both_spared": (*G2RPO, *HOLD, *SPARE),
     "dr_grpo": (*DR_GRPO, *PLAIN),
     "ema_grpo": ("algorithm.adv_estimator=ema_grpo", *PLAIN),
     "gdpo": ("algorithm.adv_estimator=gdpo", *PLAIN, "+algorithm.gdpo_reward_keys=[accuracy,format]"),
@@ -67,6 +69,7 @@ TITLES = {
     "g2rpo_published": "G2RPO, as published",
     "g2rpo": "G2RPO",
     "g2rpo_both": "G2RPO + entropy + length",
+    "g2rpo_both_spared": "G2RPO + entropy + length, solved prompts spared",
     "dr_grpo": "Dr.GRPO",
     "ema_grpo": "EMA-GRPO",
     "gdpo": "GDPO",

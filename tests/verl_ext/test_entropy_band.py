@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from verl_ext.entropy_band import band_side, entropy_term, row_entropy, row_weights, task_entropy
+from verl_ext.entropy_band import band_side, entropy_term, row_entropy, row_weights, spare, task_entropy
 
 COEFF = 0.02
 LOW, HIGH = torch.tensor([0.2, 0.2, 1.2]), torch.tensor([0.6, 2.5, 2.0])
@@ -139,6 +139,30 @@ def test_task_entropy_equals_its_twin(rows):
         total = sum(r[0] for r in rows if r[2] == k and r[1])
         assert tokens_K[k] == count
         assert entropy_K[k].item() == pytest.approx(total / count if count else 0.0)
+
+
+def test_spared_rows_leave_the_hinge_of_the_rest_below_the_band_and_of_all_above():
+    policy = Policy()
+    entropy_BT = policy.entropy(torch.arange(12))
+    spared_B = (torch.arange(12) % 2 == 0) & (TASK_B != 1)  # of task 2, and of task 0, which is above its band
+    rest_BT = MASK_BT & ((TASK_B != 2) | ~spared_B)[:, None]
+    mean_K = [entropy_BT[(task == TASK_B)[:, None] & rest_BT].mean() for task in range(3)]
+    expected = gradient(COEFF * ((mean_K[0] - HIGH[0]) + (LOW[2] - mean_K[2])), policy)
+
+    entropy_B, all_B = row_entropy(entropy_BT.detach(), MASK_BT)
+    entropy_K, tokens_K, tokens_B = spare(entropy_B, all_B, TASK_B, spared_B, HIGH)
+    assert entropy_K.tolist() == pytest.approx([mean.item() for mean in mean_K])
+    coeff_K = torch.full((3,), COEFF, dtype=torch.float64)
+    weight_B = row_weights(band_side(entropy_K, LOW, HIGH), tokens_K, coeff_K, TASK_B, mini_batches=1)
+    term = entropy_term(policy.entropy(torch.arange(12)), MASK_BT, weight_B.masked_fill(tokens_B == 0, 0), dp_size=1)
+    torch.testing.assert_close(gradient(term, policy), expected)
+
+
+def test_a_rest_above_the_band_is_inside_it_where_all_rows_are():
+    entropy_B, tokens_B = torch.tensor([0.1, 0.9]), torch.tensor([1.0, 1.0])
+    high_K, spared_B = torch.tensor([0.6], dtype=torch.float64), torch.tensor([True, False])
+    entropy_K, tokens_K, _ = spare(entropy_B, tokens_B, torch.tensor([0, 0]), spared_B, high_K)
+    assert (entropy_K.tolist(), tokens_K.tolist()) == ([0.6], [1.0])
 
 
 def test_entropy_that_is_no_number_is_an_error_naming_the_row():

@@ -181,6 +181,47 @@ def test_weights_follow_each_tasks_side_of_its_band(made, monkeypatch):
     assert metrics["task/arithmetic/entropy_coeff"] == 0.5
 
 
+def test_solved_prompts_are_spared_below_the_band_and_nowhere_else(made, monkeypatch):
+    """arithmetic is below its band without its solved prompt too, relation above, shape_box below by that alone."""
+    ours = made(
+        *("actor_rollout_ref.actor.ppo_mini_batch_size=8", "actor_rollout_ref.rollout.n=1", "~verl_ext.tasks"),
+        *("verl_ext.defaults.entropy_band=[0.2,0.6]", "verl_ext.defaults.entropy_coeff=0.5"),
+        *("verl_ext.defaults.entropy_control=fixed", "++verl_ext.defaults.entropy_spare_solved=true"),
+    )
+    task = np.array(["arithmetic"] * 3 + ["relation"] * 2 + ["shape_box"] * 2)
+    category = np.array(["math_vqa"] * 3 + ["spatial_reasoning"] * 2 + ["grounding"] * 2)
+    accuracy = np.array([1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.9])
+    fields = {"task": task, "category": category, "accuracy": accuracy}
+    mask = torch.tensor([[1, 1, 0], [1, 0, 0], [1, 1, 1], [1, 0, 0], [1, 0, 0], [1, 1, 1], [1, 0, 0]])
+    entropy = torch.tensor([0.0, 0.1, 0.1, 1.0, 0.5, 0.0, 0.5])[:, None].expand(7, 3)
+    monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [fields[name] for name in names])
+    monkeypatch.setattr(batch_rows, "fetch_tokens", lambda _b, *_names: [mask, entropy])
+    ours.global_steps = 1
+    # The second response of u0 is right as well; that of u1 is wrong.
+    keys = ["u0_0_0", "u0_1_0", "u1_0_0", "u2_0_0", "u3_0_0", "u4_0_0", "u5_0_0"]
+    weights = ours._entropy_weights(SimpleNamespace(keys=keys))
+    torch.testing.assert_close(weights, torch.tensor([0, 0, -0.5 / 3, 0.5 / 2, 0.5 / 2, 0, 0]))
+
+
+def test_a_solved_task_moves_no_multiplier(made, monkeypatch):
+    dual = "verl_ext.defaults.entropy_control=dual"
+    ours = made("~verl_ext.tasks", dual, "++verl_ext.defaults.entropy_spare_solved=true")
+    fields = {"task": ["digit_sum"], "category": ["math_vqa"], "accuracy": [1.0]}
+    monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [np.array(fields[name]) for name in names])
+    monkeypatch.setattr(batch_rows, "fetch_tokens", lambda _b, *_names: [torch.ones(1, 1), torch.tensor([[0.0]])])
+    ours.global_steps = 1
+    assert ours._entropy_weights(SimpleNamespace(keys=["u0_0_0"])).tolist() == [0.0]
+    assert ours.memory == {}
+
+
+def test_a_prompt_is_solved_by_the_mean_of_its_sessions_last_outputs(monkeypatch):
+    accuracy = np.array([0.0, 1.0, 1.0, 1.0, 0.95, 1.0, 0.9])
+    monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *_names: [accuracy])
+    keys = ["u0_0_0", "u0_0_1", "u0_1_0", "u1_0_0", "u1_1_0", "u2_0_0", "u2_1_0"]
+    solved = batch_rows.solved(SimpleNamespace(keys=keys), 0.96)
+    assert solved.tolist() == [True] * 3 + [True] * 2 + [False] * 2
+
+
 def test_while_the_critic_warms_up_no_multiplier_moves(made):
     """verl does not update the actor then."""
     ours = made("trainer.critic_warmup=10", "verl_ext.defaults.entropy_control=dual")

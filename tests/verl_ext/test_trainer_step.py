@@ -120,7 +120,7 @@ def test_entropy_weights_see_the_tokens_that_verl_keeps(made, batch, monkeypatch
     assert ENTROPY_WEIGHT in ours._compute_advantage(batch, {}).fields, "the update fetches no others"
     weights = batch_rows.tq.kv_batch_get(KEYS, "train", [ENTROPY_WEIGHT])[ENTROPY_WEIGHT].squeeze(-1)
     arithmetic, field_read = 0.5 / (1 + 3 + 6), 0.5 / (4 + 5)
-    torch.testing.assert_close(weights, torch.tensor([arithmetic] * 3 + [field_read] * 2 + [arithmetic]))
+    torch.testing.assert_close(weights, torch.tensor([arithmetic, 0, arithmetic, field_read, field_read, arithmetic]))
 
 
 def test_lengths_are_judged_anew_before_the_estimator_sees_them(made, batch, handed_on, monkeypatch):
