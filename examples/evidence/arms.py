@@ -17,6 +17,7 @@ DR_GRPO = (
 
 # A coefficient that may grow until the band holds; the quickstart's own ends at 0.2.
 HOLD = ("verl_ext.entropy_dual.ceiling=1.0",)
+# Prompts whose responses are all right are not pushed away from certainty.
 SPARE = ("++verl_ext.defaults.entropy_spare_solved=true",)
 # The task whose entropy is driven out of its band, and no other, is shaped.
 BAND = (
@@ -47,7 +48,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "dr_grpo": (*DR_GRPO, *PLAIN),
     "ema_grpo": ("algorithm.adv_estimator=ema_grpo", *PLAIN),
     "gdpo": ("algorithm.adv_estimator=gdpo", *PLAIN, "+algorithm.gdpo_reward_keys=[accuracy,format]"),
-    "g2rpo_entropy": (*G2RPO, *NO_LENGTH, *HOLD),
+    "g2rpo_entropy": (*G2RPO, *NO_LENGTH, *HOLD, *SPARE),
     "g2rpo_length": (*G2RPO, *NO_ENTROPY),
     # Stage 2 pushes the best of some groups down (advantages.md); re-centred, of none.
     "g2rpo_recentred": (*G2RPO, *PLAIN, "algorithm.g2rpo.recenter=true"),
@@ -73,7 +74,7 @@ TITLES = {
     "dr_grpo": "Dr.GRPO",
     "ema_grpo": "EMA-GRPO",
     "gdpo": "GDPO",
-    "g2rpo_entropy": "G2RPO + entropy",
+    "g2rpo_entropy": "G2RPO + entropy, solved prompts spared",
     "g2rpo_length": "G2RPO + length",
     "g2rpo_recentred": "G2RPO, re-centred",
     "g2rpo_ties": "G2RPO, re-centred, ties within 0.15",
@@ -88,7 +89,7 @@ TITLES = {
     "g2rpo_explode_band": "G2RPO, point_to explodes, band",
 }
 MAIN = (
-    *("grpo", "g2rpo_published", "g2rpo", "g2rpo_both"),
+    *("grpo", "g2rpo_published", "g2rpo", "g2rpo_both", "g2rpo_both_spared"),
     *("dr_grpo", "ema_grpo", "gdpo", "g2rpo_entropy", "g2rpo_length"),
 )
 STRESSES = ("scaled", "outliers", "collapse", "explode")
