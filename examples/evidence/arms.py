@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 NO_LENGTH = ("verl_ext.defaults.length_weight=0",)
-NO_ENTROPY = ("verl_ext.defaults.entropy_coeff=0", "verl_ext.defaults.entropy_control=fixed")
+NO_ENTROPY = (
+    "verl_ext.defaults.entropy_coeff=0",
+    "verl_ext.defaults.entropy_control=fixed",
+    "verl_ext.defaults.entropy_spare_solved=false",
+)
 PLAIN = (*NO_LENGTH, *NO_ENTROPY)
 G2RPO = ("algorithm.adv_estimator=g2rpo",)
 GRPO = ("algorithm.adv_estimator=grpo",)
@@ -15,10 +19,11 @@ DR_GRPO = (
 )
 
 
-# A coefficient that may grow until the band holds; the quickstart's own ends at 0.2.
+# A coefficient that may grow until the band holds, as in the quickstart's recipe, of which earlier runs had another.
 HOLD = ("verl_ext.entropy_dual.ceiling=1.0",)
-# Prompts whose responses are all right are not pushed away from certainty.
-SPARE = ("++verl_ext.defaults.entropy_spare_solved=true",)
+# And, as there, prompts whose responses are all right are not pushed away from certainty; ALL: they are.
+SPARE = ("verl_ext.defaults.entropy_spare_solved=true",)
+ALL = ("verl_ext.defaults.entropy_spare_solved=false",)
 # The task whose entropy is driven out of its band, and no other, is shaped.
 BAND = (
     *PLAIN,
@@ -43,7 +48,7 @@ ARMS: dict[str, tuple[str, ...]] = {
     "grpo": (*GRPO, *PLAIN),
     "g2rpo_published": (*G2RPO, *PLAIN, "algorithm.g2rpo.zero_signal=published", "algorithm.g2rpo.tie_epsilon=0"),
     "g2rpo": (*G2RPO, *PLAIN),
-    "g2rpo_both": (*G2RPO, *HOLD),
+    "g2rpo_both": (*G2RPO, *HOLD, *ALL),
     "g2rpo_both_spared": (*G2RPO, *HOLD, *SPARE),
     "dr_grpo": (*DR_GRPO, *PLAIN),
     "ema_grpo": ("algorithm.adv_estimator=ema_grpo", *PLAIN),
