@@ -14,19 +14,19 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from arms import MAIN, TITLES
-from records import WINDOW, Runs, band_of, learning, series
+from records import WINDOW, Runs, band_of, learning, series, token_entropy
 from stress_reward import ENTROPY_TASK
 
 
 def training(runs: Runs, path: Path) -> None:
     """Accuracy of the training rollouts, entropy and response length of the main arms, or of all if none is stored."""
     shown = {arm: own for arm, own in runs.items() if arm in MAIN} or runs
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), constrained_layout=True)
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.4), constrained_layout=True)
     for arm, records in shown.items():
         label = f"{TITLES[arm]} ({len(records)})"
         _curve(axes[0], [100 * learning(one) for one in records], label, first=WINDOW)
-        for axis, key in ((axes[1], "actor/entropy"), (axes[2], "response_length/mean")):
-            _curve(axis, [series(one, key) for one in records], label)
+        _curve(axes[1], [token_entropy(one) for one in records], label)
+        _curve(axes[2], [series(one, "response_length/mean") for one in records], label)
     titles = (
         f"accuracy of rollouts, % ({WINDOW} steps)",
         "entropy, nats",
@@ -35,7 +35,8 @@ def training(runs: Runs, path: Path) -> None:
     for axis, title in zip(axes, titles, strict=True):
         axis.set(title=title, xlabel="step")
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7, title="arm (seeds)", title_fontsize=7)
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=3, fontsize=8, title="arm (seeds)", title_fontsize=8)
     _save(figure, path)
 
 

@@ -167,6 +167,15 @@ def outside_bands(record: Record, tasks: Iterable[str], last: int | None = None)
     return float(np.mean(distances)) if distances else float("nan")
 
 
+def token_entropy(record: Record) -> list[float]:
+    """Mean token entropy of the batch at every step; verl's `actor/entropy` averages as the run's loss does."""
+    tasks = record["summary"]["tasks"]
+    parts = np.array(
+        [np.multiply(*(series(record, f"task/{task}/{key}") for key in ("entropy", "token_share"))) for task in tasks]
+    )
+    return list(np.where(np.isfinite(parts).any(0), np.nansum(parts, axis=0), np.nan))
+
+
 def learning(record: Record) -> np.ndarray:
     """Accuracy of the training rollouts, mean of the tasks, each over all its responses in the last WINDOW steps.
 

@@ -27,10 +27,11 @@ STEPS = 24
 
 
 def step(number: int, right: float) -> dict:
-    entry: dict = {"step": number, "actor/entropy": 0.3, "response_length/mean": 20.0}
+    entry: dict = {"step": number, "response_length/mean": 20.0}
     for task, category in TASKS.items():
         own = {"accuracy": right, "reward": right, "rows": 16.0, "response_length/mean": 20.0, "entropy": 0.3}
         own |= {"entropy_in_band": float(number % 2), "zero_signal_groups": 0.25, "zero_signal_weight": 0.0}
+        own["token_share"] = 1 / 3 if number % 3 else 1 / 2
         # One task is not in every batch.
         if task != "point_to" or number % 3:
             entry |= {
@@ -249,6 +250,17 @@ def test_smoothed_accuracy_weighs_tasks_alike_and_bridges_steps_without_one():
             if f"task/{task}/accuracy" in entry:
                 entry[f"task/{task}/accuracy"] = 0.8
     assert records.learning(own)[-1] == pytest.approx(expected)
+
+
+def test_entropy_of_the_batch_weighs_tokens_and_is_missing_where_no_task_has_one():
+    own = record("grpo", 0)
+    entries = own["metrics"][1:]
+    entries[0] |= {"task/bar_value/entropy": 0.6, "task/bar_value/token_share": 0.5}
+    entries[0] |= {"task/digit_sum/token_share": 0.25, "task/point_to/token_share": 0.25}
+    for task in TASKS:
+        entries[3].pop(f"task/{task}/entropy", None)
+    got = records.token_entropy(own)
+    assert got[:3] == pytest.approx([0.45, 0.3, 0.3]) and np.isnan(got[3])
 
 
 def test_every_arm_is_held_against_the_bands_of_the_recipe():

@@ -37,7 +37,7 @@ LABELLED = (
 WHOLE = (
     ("critic/rewards/mean", "Reward", "mean"),
     ("response_length/mean", "Response length", "mean, tokens"),
-    ("actor/entropy", "Entropy", "nats per token"),
+    ("actor/entropy", "Entropy", "nats, averaged as the loss is"),
     ("actor/grad_norm", "Gradient norm", "before clipping"),
     (THROUGHPUT, "Throughput", "tokens per second and GPU"),
     ("timing_s/step", "Time per step", "seconds"),
