@@ -10,6 +10,14 @@ from arms import BASELINE, TITLES
 from cells import SEEDS, difference, points, table
 from records import Record, Runs, accuracies, against, pairs_of, unlike
 
+BESIDES = (
+    ("g2rpo_length", "g2rpo"),
+    ("g2rpo_entropy", "g2rpo"),
+    ("g2rpo_both_spared", "g2rpo"),
+    ("g2rpo_both_spared", "g2rpo_both"),
+)
+"""Arms and what they add a setting to."""
+
 
 def short_table(runs: Runs, arms: Collection[str]) -> list[str]:
     """What README.md and docs/evidence.md show."""
@@ -36,6 +44,10 @@ def said(runs: Runs) -> list[str]:
         ]
         if own:
             lines.append(f"{TITLES[arm]} against GRPO: {listed(own)}.")
+    for arm, base in BESIDES:
+        if arm in runs and (pairs := against(runs, arm, base)):
+            over = f"over {len(pairs)} seeds" if len(pairs) >= SEEDS else "over rows"
+            lines.append(f"{TITLES[arm]} against {TITLES[base]}: {points(pairs)} ({over}, pairs: {len(pairs)}).")
     found = {arm: against(runs, arm, BASELINE) for arm in runs if arm != BASELINE}
     apart = {TITLES[arm]: difference(pairs) for arm, pairs in found.items() if pairs}
     better = [title for title, (mean, half) in apart.items() if mean > half]

@@ -28,6 +28,7 @@ from cells import cell, fill, points, table
 from records import (
     LAST,
     RESULTS,
+    WINDOW,
     Record,
     Runs,
     accuracies,
@@ -145,6 +146,7 @@ def own_gradient(records: Sequence[Record], of: Callable[[gradient_tables.Figure
 def summary_table(runs: Runs) -> list[str]:
     titles = ("arm", "seeds", "accuracy, %", "against GRPO, points", "steps to GRPO's accuracy", "tokens")
     titles += (
+        f"accuracy of rollouts, first {WINDOW} steps, %",
         f"entropy inside the tasks' bands, % of the last {LAST} steps",
         "gradient shares of the tasks: variation",
         "weight of groups without signal, %",
@@ -157,6 +159,7 @@ def summary_table(runs: Runs) -> list[str]:
                 points(against(runs, arm, BASELINE)) if arm != BASELINE else "–",
                 steps_to_baseline(runs, arm),
                 cell([mean_of(one, "response_length/mean", LAST) for one in own], 1),
+                cell([100 * learning(one)[0] for one in own], 1),
                 cell([100 * inside_bands(one, tasks_of(runs), LAST) for one in own], 0),
                 own_gradient(own, gradient_tables.variation),
                 own_gradient(own, lambda figures: 100 * figures["silent_weight"], 1),

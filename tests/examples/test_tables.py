@@ -118,6 +118,13 @@ def test_every_stressed_arm_stands_beside_its_own_estimator():
         assert ARMS[arm][0] == ARMS[base][0]
 
 
+def test_a_shaping_stands_beside_what_it_is_added_to(tmp_path):
+    stored(tmp_path, {"g2rpo": [0, 1]}, gain=0.3)
+    runs = records.load(stored(tmp_path, {"g2rpo_length": [1, 2]}, gain=0.8))
+    (line,) = [line for line in short_table.said(runs) if line.startswith("G2RPO + length against G2RPO: +")]
+    assert line.endswith("(over rows, pairs: 1).")
+
+
 def test_intervals_hold_seeds_from_three_on_and_rows_below():
     before = {f"offline/digit_sum/{at}": 0.0 for at in range(100)}
     afters = [{name: float(at < share) for at, name in enumerate(before)} for share in (40, 50, 60)]
