@@ -166,6 +166,7 @@ def test_weights_follow_each_tasks_side_of_its_band(made, monkeypatch):
         "verl_ext.defaults.entropy_band=[0.2,0.6]",
         "verl_ext.defaults.entropy_coeff=0.5",
         "verl_ext.defaults.entropy_control=fixed",
+        "verl_ext.defaults.entropy_spare_solved=false",
     )
     labels = {"task": ["arithmetic", "arithmetic", "relation", "shape_box"]}
     labels["category"] = ["math_vqa", "math_vqa", "spatial_reasoning", "grounding"]
@@ -186,7 +187,7 @@ def test_solved_prompts_are_spared_below_the_band_and_nowhere_else(made, monkeyp
     ours = made(
         *("actor_rollout_ref.actor.ppo_mini_batch_size=8", "actor_rollout_ref.rollout.n=1", "~verl_ext.tasks"),
         *("verl_ext.defaults.entropy_band=[0.2,0.6]", "verl_ext.defaults.entropy_coeff=0.5"),
-        *("verl_ext.defaults.entropy_control=fixed", "++verl_ext.defaults.entropy_spare_solved=true"),
+        *("verl_ext.defaults.entropy_control=fixed", "verl_ext.defaults.entropy_spare_solved=true"),
     )
     task = np.array(["arithmetic"] * 3 + ["relation"] * 2 + ["shape_box"] * 2)
     category = np.array(["math_vqa"] * 3 + ["spatial_reasoning"] * 2 + ["grounding"] * 2)
@@ -205,7 +206,7 @@ def test_solved_prompts_are_spared_below_the_band_and_nowhere_else(made, monkeyp
 
 def test_a_solved_task_moves_no_multiplier(made, monkeypatch):
     dual = "verl_ext.defaults.entropy_control=dual"
-    ours = made("~verl_ext.tasks", dual, "++verl_ext.defaults.entropy_spare_solved=true")
+    ours = made("~verl_ext.tasks", dual, "verl_ext.defaults.entropy_spare_solved=true")
     fields = {"task": ["digit_sum"], "category": ["math_vqa"], "accuracy": [1.0]}
     monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [np.array(fields[name]) for name in names])
     monkeypatch.setattr(batch_rows, "fetch_tokens", lambda _b, *_names: [torch.ones(1, 1), torch.tensor([[0.0]])])
@@ -234,7 +235,7 @@ def test_a_task_in_two_categories_has_the_band_of_each(made, monkeypatch):
     ours = made(
         *("actor_rollout_ref.actor.ppo_mini_batch_size=1", "actor_rollout_ref.rollout.n=4", "~verl_ext.tasks"),
         *("verl_ext.defaults.entropy_coeff=0.5", "verl_ext.defaults.entropy_control=fixed"),
-        "++verl_ext.defaults.entropy_warmup_steps=10",
+        *("++verl_ext.defaults.entropy_warmup_steps=10", "verl_ext.defaults.entropy_spare_solved=false"),
         "++verl_ext.categories.math_vqa.entropy_band=[0.2,0.6]",
         "++verl_ext.categories.document.entropy_band=[0.4,0.8]",
     )
@@ -250,7 +251,10 @@ def test_a_task_in_two_categories_has_the_band_of_each(made, monkeypatch):
 
 def test_several_local_updates_move_the_multipliers_once(made, monkeypatch):
     """All are made under the same weights; verl adds up metrics whose name has "sum" in it."""
-    ours = made("verl_ext.entropy_dual.step=0.5", "verl_ext.entropy_dual.decay=0", "verl_ext.entropy_dual.ceiling=1")
+    ours = made(
+        *("verl_ext.entropy_dual.step=0.5", "verl_ext.entropy_dual.decay=0", "verl_ext.entropy_dual.ceiling=1"),
+        "verl_ext.defaults.entropy_spare_solved=false",
+    )
     labels = {"task": ["digit_sum"], "category": ["math_vqa"]}
     high = torch.tensor([[9.0]])
     monkeypatch.setattr(batch_rows, "fetch_rewards", lambda _b, *names: [np.array(labels[name]) for name in names])
