@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -27,12 +28,26 @@ from verl_ext import run_log
 MARK = "VERL_EXT_SUPERVISED"
 STARTING = "starting Ray, vLLM and FSDP"
 GRACE_SECONDS = 20
-TIMED_OUT, INTERRUPTED = 124, 130
+TIMED_OUT, INTERRUPTED, IN_USE = 124, 130, 75
 
 
 def supervise(command: list[str], *, run: Path, steps: int, minutes: float) -> int:
-    """Exit code of the command; 124 after the time limit, 130 after an interrupt. Checkpoints stay for a resume."""
+    """Exit code of the command; 124 after the time limit, 130 after an interrupt, 75 where another supervisor is at
+    work in the folder. Checkpoints stay for a resume."""
     run.mkdir(parents=True, exist_ok=True)
+    # Not inherited by the command, so that nothing which outlives this process keeps it.
+    with (run / "supervise.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another process is training into {run}: wait for its end, or name another folder", file=sys.stderr)
+            return IN_USE
+        except OSError:  # a file system without locks
+            pass
+        return _supervise(command, run=run, steps=steps, minutes=minutes)
+
+
+def _supervise(command: list[str], *, run: Path, steps: int, minutes: float) -> int:
     mark = uuid.uuid4().hex
     log = run / "train.log"
     deadline = time.monotonic() + 60 * minutes

@@ -1,3 +1,4 @@
+import fcntl
 import io
 import os
 import signal
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from verl_ext import supervise as module
-from verl_ext.supervise import MARK, TIMED_OUT, supervise
+from verl_ext.supervise import IN_USE, MARK, TIMED_OUT, supervise
 
 # A parent and a daemon of its own session, as Ray's are, which outlives it.
 DAEMON = (
@@ -46,6 +47,33 @@ def test_time_limit_ends_everything(tmp_path):
     assert run(tmp_path, DAEMON + "time.sleep(60)", minutes=0.03) == TIMED_OUT
     assert time.monotonic() - start < 20
     assert not psutil.pid_exists(daemon_of(tmp_path))
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path, capsys):
+    with (tmp_path / "supervise.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert run(tmp_path, "print('trained')") == IN_USE
+    assert f"another process is training into {tmp_path}" in capsys.readouterr().err
+    assert not (tmp_path / "train.log").exists()
+    assert run(tmp_path, "print('trained')") == 0
+
+
+def test_what_outlives_its_supervisor_does_not_keep_the_folder(tmp_path):
+    line = [sys.executable, "-m", "verl_ext.supervise", "--run", str(tmp_path), "--steps", "3", "--minutes", "1", "--"]
+    supervisor = subprocess.Popen([*line, sys.executable, "-c", DAEMON + "time.sleep(60)"])
+    log, deadline = tmp_path / "train.log", time.monotonic() + 30
+    while "daemon" not in (log.read_text() if log.exists() else ""):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    left = psutil.Process(supervisor.pid).children(recursive=True)
+    supervisor.kill()
+    supervisor.wait()
+    try:
+        assert len(left) == 2 and all(process.is_running() for process in left)
+        assert run(tmp_path, "print('trained')") == 0
+    finally:
+        for process in left:
+            process.kill()
 
 
 def test_failure_shows_the_end_of_the_log(tmp_path, capsys):
