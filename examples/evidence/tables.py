@@ -38,6 +38,7 @@ from records import (
     learning,
     load,
     mean_of,
+    pairs_of,
     outside_bands,
     reached,
     series,
@@ -135,6 +136,12 @@ def steps_to_baseline(runs: Runs, arm: str) -> str:
     return ", ".join("never" if step is None else str(step) for step in found) or "–"
 
 
+def early_gain(runs: Runs, arm: str) -> str:
+    """Of the rollouts' accuracy in the first WINDOW steps, over pairs of runs with GRPO."""
+    pairs = [] if arm == BASELINE else pairs_of(runs, arm, BASELINE)
+    return cell([100 * float(learning(own)[0] - learning(base)[0]) for base, own in pairs], 1)
+
+
 def own_gradient(records: Sequence[Record], of: Callable[[gradient_tables.Figures], float], digits: int = 2) -> str:
     """Of the arm's own estimator and reward on its last policy, where it was measured."""
     measured = [one["gradients"] for one in records if one.get("gradients")]
@@ -147,6 +154,7 @@ def summary_table(runs: Runs) -> list[str]:
     titles = ("arm", "seeds", "accuracy, %", "against GRPO, points", "steps to GRPO's accuracy", "tokens")
     titles += (
         f"accuracy of rollouts, first {WINDOW} steps, %",
+        "the same against GRPO, points",
         f"entropy inside the tasks' bands, % of the last {LAST} steps",
         "gradient shares of the tasks: variation",
         "weight of groups without signal, %",
@@ -160,6 +168,7 @@ def summary_table(runs: Runs) -> list[str]:
                 steps_to_baseline(runs, arm),
                 cell([mean_of(one, "response_length/mean", LAST) for one in own], 1),
                 cell([100 * learning(one)[0] for one in own], 1),
+                early_gain(runs, arm),
                 cell([100 * inside_bands(one, tasks_of(runs), LAST) for one in own], 0),
                 own_gradient(own, gradient_tables.variation),
                 own_gradient(own, lambda figures: 100 * figures["silent_weight"], 1),

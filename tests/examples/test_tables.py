@@ -125,6 +125,15 @@ def test_a_shaping_stands_beside_what_it_is_added_to(tmp_path):
     assert line.endswith("(over rows, pairs: 1).")
 
 
+def test_the_early_gain_is_that_of_the_first_steps_over_pairs(tmp_path):
+    stored(tmp_path, {"grpo": [0, 1]}, peak=0.4)
+    runs = records.load(stored(tmp_path, {"g2rpo": [0, 5]}, peak=0.5))
+    # Steps 1 to 4 are as right in both; of the 20 of the window, 16 are right by 0.1 more (of a task that is not in
+    # every batch, by 11 of 14).
+    assert tables.early_gain(runs, "g2rpo") == f"{100 * 0.1 * (2 * 16 / 20 + 11 / 14) / 3:.1f}"
+    assert tables.early_gain(runs, "grpo") == "–"
+
+
 def test_intervals_hold_seeds_from_three_on_and_rows_below():
     before = {f"offline/digit_sum/{at}": 0.0 for at in range(100)}
     afters = [{name: float(at < share) for at, name in enumerate(before)} for share in (40, 50, 60)]
